@@ -1,0 +1,377 @@
+//! The way of a request as types. Each stage consumes the value before it, so leaving one out does not compile:
+//!
+//! ```text
+//! Request ─identify→ Identified ─permit→ Permitted ─gate→ Approved ─record→ Recording ─durable→ Recorded
+//!         ─decide→ Plan ─settle→ Batch ─committed→ Completed ─→ Reply
+//! ```
+//!
+//! Nothing here does IO. Two facts come from outside and cannot be made up elsewhere without being seen: that a
+//! record is durable ([`Durable`]) and that a batch is committed ([`Committed`]). Only the audit log and the
+//! storage adapter vouch for them.
+
+use std::sync::Arc;
+
+use rand_core::CryptoRng;
+
+use crate::audit::{Outcome, Record};
+use crate::auth::Identity;
+use crate::barrier::{Barrier, BarrierError};
+use crate::engines::{Change, Effect, Engine, Step};
+use crate::id::Revision;
+use crate::keys::KeyedHash;
+use crate::mounts::Mount;
+use crate::policy::{Acl, Ask, Capability};
+use crate::refusal::{Class, Refusal};
+use crate::reply::Reply;
+use crate::request::{Operation, Request};
+use crate::store::{Batch, Expect, Write};
+use crate::view::{Interrupt, View};
+
+/// Proof that an audit record is on stable storage.
+#[derive(Debug)]
+pub struct Durable {
+    record_number: u64,
+}
+
+impl Durable {
+    /// Vouches that record `record_number` is durable. Only the audit log may say so, after its sync.
+    pub const fn danger_vouch(record_number: u64) -> Self {
+        Self { record_number }
+    }
+
+    /// Gives the number of the record.
+    pub const fn record_number(&self) -> u64 {
+        self.record_number
+    }
+}
+
+/// Proof that a batch is committed.
+#[derive(Debug)]
+pub struct Committed {
+    revision: Revision,
+}
+
+impl Committed {
+    /// Vouches that a batch was committed as `revision`. Only the storage adapter may say so.
+    pub const fn danger_vouch(revision: Revision) -> Self {
+        Self { revision }
+    }
+
+    /// Gives the revision that the batch became.
+    pub const fn revision(&self) -> Revision {
+        self.revision
+    }
+}
+
+/// A request whose sender is known.
+pub struct Identified {
+    request: Request,
+    identity: Identity,
+}
+
+/// Where a request goes: the mount and its engine.
+#[derive(Clone)]
+pub struct Target {
+    /// The mount that the path lies under.
+    pub mount: Arc<Mount>,
+    /// Its engine.
+    pub engine: &'static dyn Engine,
+}
+
+impl Identified {
+    /// Joins a request with the identity that its evidence proved; only auth methods call this.
+    pub(crate) const fn new(request: Request, identity: Identity) -> Self {
+        Self { request, identity }
+    }
+
+    /// Gives the request.
+    pub const fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// Gives who asks.
+    pub const fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Asks the rules. `present` tells whether something is already where a write goes. A target of `None` is a
+    /// path that nothing is mounted at: it is denied or permitted like any other, so that a stranger learns nothing.
+    ///
+    /// # Errors
+    /// Gives back [`Denied`], which must be recorded before it is answered.
+    pub fn permit(self, acl: &Acl, target: Option<Target>, present: bool) -> Result<Permitted, Denied> {
+        let capability = match self.request.operation {
+            Operation::Read => Capability::Read,
+            Operation::List => Capability::List,
+            Operation::Write if present => Capability::Update,
+            Operation::Write => Capability::Create,
+            Operation::Patch => Capability::Patch,
+            Operation::Delete => Capability::Delete,
+        };
+        match self.asks(acl, target.as_ref(), capability) {
+            Ok(()) => Ok(Permitted { identified: self, target }),
+            Err(refusal) => Err(Denied { request: self.request, identity: Some(self.identity), refusal }),
+        }
+    }
+
+    fn asks(&self, acl: &Acl, target: Option<&Target>, capability: Capability) -> Result<(), Refusal> {
+        let path = self.request.path.as_str();
+        let fields = if acl.looks_at_fields(path) { self.request.parse()? } else { serde_json::Map::new() };
+        let allowed = acl.allows(&Ask { path, capability, fields: &fields });
+        let below = target.and_then(|target| path.strip_prefix(target.mount.path.as_str()));
+        let needs_sudo = target.zip(below).is_some_and(|(target, below)| target.engine.needs_sudo(below));
+        let sudo = !needs_sudo || acl.allows(&Ask { path, capability: Capability::Sudo, fields: &fields });
+        if allowed && sudo { Ok(()) } else { Err(Refusal::denied()) }
+    }
+}
+
+/// A request that was refused before anything happened; the refusal is recorded before it is answered.
+#[must_use = "a denial must be recorded"]
+pub struct Denied {
+    request: Request,
+    identity: Option<Identity>,
+    refusal: Refusal,
+}
+
+impl Denied {
+    /// Refuses a request whose sender is not known.
+    pub const fn unidentified(request: Request, refusal: Refusal) -> Self {
+        Self { request, identity: None, refusal }
+    }
+
+    /// Writes the record of the refusal.
+    pub fn record(&self, hash: &KeyedHash) -> Record {
+        Record::of_request(&self.request, self.identity.as_ref(), None, Some(&self.refusal), hash)
+    }
+
+    /// Gives the answer, now that the refusal is on record.
+    pub fn into_refusal(self, _: &Durable) -> Refusal {
+        self.refusal
+    }
+}
+
+/// A request that the policies allow.
+pub struct Permitted {
+    identified: Identified,
+    target: Option<Target>,
+}
+
+/// A request that the gate let pass. Only [`crate::approval::Gate`] makes one.
+pub struct Approved {
+    permitted: Permitted,
+}
+
+impl Approved {
+    pub(crate) const fn new(permitted: Permitted) -> Self {
+        Self { permitted }
+    }
+
+    /// Writes the record of the intent; the request waits in [`Recording`] until it is durable.
+    pub fn record(self, hash: &KeyedHash) -> (Record, Recording) {
+        let Permitted { identified, target } = &self.permitted;
+        let mount = target.as_ref().map(|target| target.mount.as_ref());
+        let record = Record::of_request(&identified.request, Some(&identified.identity), mount, None, hash);
+        (record, Recording { approved: self })
+    }
+}
+
+/// A request whose record is written but perhaps not yet durable.
+pub struct Recording {
+    approved: Approved,
+}
+
+impl Recording {
+    /// Goes on, now that the record is durable.
+    pub fn recorded(self, durable: Durable) -> Recorded {
+        let Permitted { identified, target } = self.approved.permitted;
+        Recorded { work: Work::Request(Box::new(identified)), target, durable }
+    }
+}
+
+/// A request, or a piece of housekeeping, whose record is durable: the barrier opens data only against it.
+pub struct Recorded {
+    work: Work,
+    target: Option<Target>,
+    durable: Durable,
+}
+
+enum Work {
+    Request(Box<Identified>),
+    Housekeeping,
+}
+
+impl Recorded {
+    /// Admits housekeeping, such as the purge of what was given up, once its own record is durable.
+    pub const fn housekeeping(durable: Durable) -> Self {
+        Self { work: Work::Housekeeping, target: None, durable }
+    }
+
+    /// Gives the number of the record of the intent.
+    pub const fn record_number(&self) -> u64 {
+        self.durable.record_number
+    }
+
+    /// Gives the request and its sender, unless this is housekeeping.
+    pub fn identified(&self) -> Option<&Identified> {
+        match &self.work {
+            Work::Request(identified) => Some(identified),
+            Work::Housekeeping => None,
+        }
+    }
+
+    /// Gives where the request goes.
+    pub const fn target(&self) -> Option<&Target> {
+        self.target.as_ref()
+    }
+
+    /// Runs `engine_call` on what has been fetched so far.
+    ///
+    /// # Errors
+    /// Gives itself back when something must be fetched first ([`Undecided::Fetch`]) or the call was refused.
+    pub fn decide(
+        self,
+        view: &mut View,
+        engine_call: impl FnOnce(&Self, &mut View) -> Result<Step, Interrupt>,
+    ) -> Result<Plan, Undecided> {
+        match engine_call(&self, view) {
+            Ok(step) => Ok(Plan { recorded: self, step, expects: view.expectations().collect() }),
+            Err(Interrupt::Fetch) => Err(Undecided::Fetch(Box::new(self))),
+            Err(Interrupt::Refuse(refusal)) => Err(Undecided::Refused(self.refuse(refusal))),
+        }
+    }
+
+    /// Ends the request with a refusal.
+    pub const fn refuse(self, refusal: Refusal) -> Completed {
+        Completed { recorded: self, result: Err(refusal), effects: Vec::new() }
+    }
+}
+
+/// Why a call came to no plan yet.
+pub enum Undecided {
+    /// Something must be fetched; then decide again.
+    Fetch(Box<Recorded>),
+    /// The call was refused.
+    Refused(Completed),
+}
+
+/// What an engine decided, not yet committed.
+#[must_use = "a plan does nothing until it is settled"]
+pub struct Plan {
+    recorded: Recorded,
+    step: Step,
+    expects: Vec<Expect>,
+}
+
+/// A plan is either complete, as it changes nothing, or waits for its commit.
+pub enum Settled {
+    /// Nothing to commit.
+    Complete(Completed),
+    /// Commit [`Pending::batch`] first.
+    Commit(Pending),
+}
+
+impl Plan {
+    /// Seals the changes into one batch, together with the spending of the token's use.
+    ///
+    /// # Errors
+    /// Answers [`BarrierError`] when a change cannot be sealed.
+    pub fn settle(self, barrier: &Barrier, rng: &mut dyn CryptoRng) -> Result<Settled, BarrierError> {
+        let Self { recorded, step: Step { reply, changes, effects }, mut expects } = self;
+        let spent = recorded.identified().and_then(|identified| identified.identity.spend());
+        if changes.is_empty() && spent.is_none() {
+            return Ok(Settled::Complete(Completed { recorded, result: Ok(reply), effects }));
+        }
+        let mut writes = Vec::with_capacity(changes.len() + 1);
+        let (spent_change, spent_expect) = spent.unzip();
+        expects.extend(spent_expect);
+        // The spending comes first: a call that revokes its own token must have the last word on it.
+        for change in spent_change.into_iter().chain(changes) {
+            writes.push(seal_change(change, &mut expects, barrier, rng)?);
+        }
+        let completed = Completed { recorded, result: Ok(reply), effects };
+        Ok(Settled::Commit(Pending { batch: Batch::new(expects, writes), completed }))
+    }
+}
+
+fn seal_change(
+    change: Change,
+    expects: &mut Vec<Expect>,
+    barrier: &Barrier,
+    rng: &mut dyn CryptoRng,
+) -> Result<Write, BarrierError> {
+    match change {
+        Change::Put { slot, payload } => {
+            let (label, value) = barrier.seal(&slot, payload.expose(), rng)?;
+            Ok(Write::Put { key: *slot.key(), label: label.into(), value: value.into() })
+        }
+        Change::Delete { slot } => Ok(Write::Delete { key: *slot.key() }),
+        Change::DeleteOnly { slot } => {
+            expects.push(Expect::OnlyRow { key: *slot.key() });
+            Ok(Write::Delete { key: *slot.key() })
+        }
+    }
+}
+
+/// A batch that waits for its commit, and the reply that waits with it.
+#[must_use = "a pending batch must be committed"]
+pub struct Pending {
+    batch: Batch,
+    completed: Completed,
+}
+
+impl Pending {
+    /// Takes the batch to hand it to the store.
+    pub fn take_batch(&mut self) -> Batch {
+        std::mem::take(&mut self.batch)
+    }
+
+    /// Goes on, now that the batch is committed.
+    pub fn committed(self, _: Committed) -> Completed {
+        self.completed
+    }
+
+    /// Starts over: a row that was read has changed. Everything is checked again, the token included.
+    pub fn conflicted(self) -> Option<Request> {
+        match self.completed.recorded.work {
+            Work::Request(identified) => Some(identified.request),
+            Work::Housekeeping => None,
+        }
+    }
+
+    /// Ends the request: the store refused the batch for good.
+    pub fn failed(self, private: impl Into<String>) -> Completed {
+        let refusal =
+            Refusal::new(Class::Unavailable, "the store cannot be written; nothing was changed").with_private(private);
+        self.completed.recorded.refuse(refusal)
+    }
+}
+
+/// A request that is done; its outcome is logged before the reply is given.
+#[must_use = "the outcome must be logged and the effects carried out"]
+pub struct Completed {
+    recorded: Recorded,
+    result: Result<Reply, Refusal>,
+    effects: Vec<Effect>,
+}
+
+impl Completed {
+    /// Gives what the driver must do before it replies.
+    pub fn effects(&self) -> &[Effect] {
+        &self.effects
+    }
+
+    /// Writes the record of the outcome.
+    pub fn record(&self, hash: &KeyedHash, now: crate::time::Timestamp) -> Option<Record> {
+        let identified = self.recorded.identified()?;
+        let outcome = match &self.result {
+            Ok(reply) => Outcome::Answered(reply),
+            Err(refusal) => Outcome::Refused(refusal),
+        };
+        Some(Record::of_outcome(identified, self.recorded.durable.record_number, outcome, hash, now))
+    }
+
+    /// Gives the reply.
+    pub fn into_result(self) -> Result<Reply, Refusal> {
+        self.result
+    }
+}

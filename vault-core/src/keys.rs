@@ -1,0 +1,139 @@
+//! Derives every key and lists every label. No other file of the project derives a key.
+//!
+//! ```text
+//! unseal secret s ──HKDF-SHA-512, salt = vault id──┬─ seal-key    wraps the keyring
+//!                                                  └─ key-check   tells a right s from a wrong one
+//! keyring root (random) ──HKDF-SHA-512─┬─ names        keyed hashes of storage names
+//!                                      ├─ token-ids    keyed hashes of tokens
+//!                                      └─ audit-values keyed hashes of values in the audit log
+//! barrier term (random) ──HKDF-SHA-512─┬─ system       seals what the vault itself needs
+//!                                      └─ data         seals what it protects
+//! ```
+
+use hkdf::Hkdf;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Sha256, Sha512};
+use zeroize::Zeroizing;
+
+use crate::id::{Term, VaultId};
+use crate::secret::SecretKey;
+use crate::store::RowKey;
+
+const LABEL_SEAL_KEY: &[u8] = b"keyturn/v1/seal-key";
+const LABEL_KEY_CHECK: &[u8] = b"keyturn/v1/key-check";
+const LABEL_NAMES: &[u8] = b"keyturn/v1/names";
+const LABEL_TOKEN_IDS: &[u8] = b"keyturn/v1/token-ids";
+const LABEL_AUDIT_VALUES: &[u8] = b"keyturn/v1/audit-values";
+const LABEL_BARRIER_SYSTEM: &[u8] = b"keyturn/v1/barrier/system";
+const LABEL_BARRIER_DATA: &[u8] = b"keyturn/v1/barrier/data";
+const LABEL_ROW: &[u8] = b"keyturn/v1/row";
+const LABEL_KEYRING: &[u8] = b"keyturn/v1/keyring";
+
+/// Derives the key that wraps the keyring from the 32 bytes of the unseal secret.
+pub fn seal_key(unseal_secret: &SecretKey, vault: VaultId) -> SecretKey {
+    derive(unseal_secret, Some(vault), LABEL_SEAL_KEY)
+}
+
+/// Derives the public value by which a combined unseal secret is told from a wrong one.
+pub fn key_check(unseal_secret: &SecretKey, vault: VaultId) -> [u8; 32] {
+    *derive(unseal_secret, Some(vault), LABEL_KEY_CHECK).expose()
+}
+
+/// Derives the key of the keyed hashes that name rows on disk.
+pub fn names_key(keyring_root: &SecretKey) -> SecretKey {
+    derive(keyring_root, None, LABEL_NAMES)
+}
+
+/// Derives the key of the keyed hashes under which tokens are stored.
+pub fn token_ids_key(keyring_root: &SecretKey) -> SecretKey {
+    derive(keyring_root, None, LABEL_TOKEN_IDS)
+}
+
+/// Derives the key of the keyed hashes that stand for secret values in the audit log.
+pub fn audit_values_key(keyring_root: &SecretKey) -> SecretKey {
+    derive(keyring_root, None, LABEL_AUDIT_VALUES)
+}
+
+/// Derives the key that seals system rows of one term.
+pub fn barrier_system_key(term_secret: &SecretKey) -> SecretKey {
+    derive(term_secret, None, LABEL_BARRIER_SYSTEM)
+}
+
+/// Derives the key that seals data rows of one term.
+pub fn barrier_data_key(term_secret: &SecretKey) -> SecretKey {
+    derive(term_secret, None, LABEL_BARRIER_DATA)
+}
+
+/// Gives the associated data of one half of a row: label ‖ vault id ‖ row key ‖ part ‖ term (big-endian).
+pub(crate) fn row_associated_data(vault: VaultId, row: &RowKey, part: u8, term: Term) -> Vec<u8> {
+    let mut data = Vec::with_capacity(LABEL_ROW.len() + 16 + RowKey::LENGTH_BYTES + 5);
+    data.extend_from_slice(LABEL_ROW);
+    data.extend_from_slice(&vault.0);
+    data.extend_from_slice(row.as_bytes());
+    data.push(part);
+    data.extend_from_slice(&term.0.to_be_bytes());
+    data
+}
+
+/// Gives the associated data of the wrapped keyring: label ‖ vault id.
+pub(crate) fn keyring_associated_data(vault: VaultId) -> Vec<u8> {
+    [LABEL_KEYRING, &vault.0].concat()
+}
+
+/// Computes keyed hashes (HMAC-SHA-256) with the key schedule done once.
+#[derive(Clone)]
+pub struct KeyedHash(Hmac<Sha256>);
+
+impl KeyedHash {
+    /// Prepares the hash for `key`.
+    pub fn new(key: &SecretKey) -> Self {
+        // HMAC pads a key with zeros to the 64-byte block of SHA-256 (RFC 2104 section 2).
+        let mut block = Zeroizing::new([0; 64]);
+        let (start, _) = block.split_at_mut(SecretKey::LENGTH_BYTES);
+        start.copy_from_slice(key.expose());
+        Self(<Hmac<Sha256> as KeyInit>::new((&*block).into()))
+    }
+
+    /// Hashes the concatenation of `parts`; the caller sees to it that the parts cannot be read in two ways.
+    pub fn hash(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let mut mac = self.0.clone();
+        for part in parts {
+            mac.update(part);
+        }
+        mac.finalize().into_bytes().into()
+    }
+}
+
+fn derive(secret: &SecretKey, salt: Option<VaultId>, label: &[u8]) -> SecretKey {
+    let salt = salt.map(|vault| vault.0);
+    let hkdf = Hkdf::<Sha512>::new(salt.as_ref().map(|bytes| bytes.as_slice()), secret.expose());
+    SecretKey::fill_with(|key| {
+        // 32 bytes are far below HKDF's bound of 255 blocks, so the expansion cannot fail; should that ever
+        // change, the assertion stops the process instead of going on with a key of zeros.
+        assert!(hkdf.expand(label, key).is_ok(), "HKDF refused 32 bytes");
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_label_gives_another_key() {
+        let secret = SecretKey::fill_with(|key| key.fill(7));
+        let vault = VaultId([1; 16]);
+        let keys = [
+            seal_key(&secret, vault),
+            SecretKey::fill_with(|key| *key = key_check(&secret, vault)),
+            names_key(&secret),
+            token_ids_key(&secret),
+            audit_values_key(&secret),
+            barrier_system_key(&secret),
+            barrier_data_key(&secret),
+            seal_key(&secret, VaultId([2; 16])),
+        ];
+        for (position, key) in keys.iter().enumerate() {
+            assert!(keys.iter().skip(position + 1).all(|other| !key.same_as(other)), "key {position}");
+        }
+    }
+}

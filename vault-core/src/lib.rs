@@ -1,0 +1,35 @@
+//! The core of Keyturn: pure and synchronous. No IO, no clock, no ambient randomness: they come in as arguments.
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::allow_attributes,
+        reason = "a test may stop at the first surprise"
+    )
+)]
+
+pub mod approval;
+pub mod audit;
+pub mod auth;
+pub mod barrier;
+pub mod engines;
+pub mod flow;
+pub mod id;
+pub mod keys;
+pub mod mounts;
+pub mod names;
+pub mod path;
+pub mod policy;
+pub mod purge;
+pub mod record_format;
+pub mod refusal;
+pub mod reply;
+pub mod request;
+pub mod secret;
+pub mod store;
+pub mod time;
+pub mod view;

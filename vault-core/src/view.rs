@@ -1,0 +1,134 @@
+//! What pure code sees of the store: it names what it reads, the driver fetches, and the code runs again.
+//!
+//! A reader asks [`View::entry`] or [`View::list`]. What has not been fetched yet is noted down and the reader
+//! stops with [`Interrupt::Fetch`]; the driver supplies the rows and calls once more. So engines read like plain
+//! code, do no IO, and every row they looked at is known: it becomes an expectation of their batch.
+
+use crate::id::Revision;
+use crate::names::{Folder, Slot};
+use crate::refusal::Refusal;
+use crate::secret::SecretBytes;
+use crate::store::{Expect, FolderId, RowKey};
+
+/// Why pure code stopped before its end.
+#[derive(Debug)]
+pub enum Interrupt {
+    /// Something must be fetched first; see [`View::wanted`].
+    Fetch,
+    /// The request is refused.
+    Refuse(Refusal),
+}
+
+impl<E: Into<Refusal>> From<E> for Interrupt {
+    fn from(error: E) -> Self {
+        Self::Refuse(error.into())
+    }
+}
+
+/// Something to be fetched.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Want {
+    /// The value of one row.
+    Entry(Slot),
+    /// The names in one folder, all of them.
+    List(Folder),
+    /// Whether a row is there, without opening it.
+    Presence(Slot),
+}
+
+/// An opened row.
+pub struct Opened {
+    /// When it was last written.
+    pub revision: Revision,
+    /// Its opened value.
+    pub payload: SecretBytes,
+}
+
+/// What has been fetched for one request.
+#[derive(Default)]
+pub struct View {
+    entries: Vec<(RowKey, Option<Opened>)>,
+    presences: Vec<(RowKey, bool)>,
+    lists: Vec<(FolderId, Vec<String>)>,
+    wanted: Vec<Want>,
+}
+
+impl View {
+    /// Reads the row at `slot`; `None` when there is none.
+    ///
+    /// # Errors
+    /// Stops with [`Interrupt::Fetch`] when the row has not been fetched yet.
+    pub fn entry(&mut self, slot: &Slot) -> Result<Option<&Opened>, Interrupt> {
+        match self.entries.iter().position(|(key, _)| key == slot.key()) {
+            Some(position) => Ok(self.entries.get(position).and_then(|(_, opened)| opened.as_ref())),
+            None => Err(self.want(Want::Entry(slot.clone()))),
+        }
+    }
+
+    /// Tells whether there is a row at `slot`, without opening it.
+    ///
+    /// # Errors
+    /// Stops with [`Interrupt::Fetch`] when that has not been fetched yet.
+    pub fn presence(&mut self, slot: &Slot) -> Result<bool, Interrupt> {
+        match self.presences.iter().find(|(key, _)| key == slot.key()) {
+            Some((_, present)) => Ok(*present),
+            None => Err(self.want(Want::Presence(slot.clone()))),
+        }
+    }
+
+    /// Lists the names in `folder`, in alphabetical order; names of folders end with a slash.
+    ///
+    /// # Errors
+    /// Stops with [`Interrupt::Fetch`] when the listing has not been fetched yet.
+    pub fn list(&mut self, folder: &Folder) -> Result<&[String], Interrupt> {
+        match self.lists.iter().position(|(id, _)| *id == folder.id()) {
+            Some(position) => Ok(self.lists.get(position).map_or(&[], |(_, names)| names.as_slice())),
+            None => Err(self.want(Want::List(*folder))),
+        }
+    }
+
+    /// Notes down that rows will be needed, so that one round fetches them together; already fetched ones are
+    /// left out. The next read of a missing one stops the code.
+    pub fn prefetch<'a>(&mut self, slots: impl IntoIterator<Item = &'a Slot>) {
+        for slot in slots {
+            if !self.entries.iter().any(|(key, _)| key == slot.key()) {
+                self.want(Want::Entry(slot.clone()));
+            }
+        }
+    }
+
+    /// Takes the list of what must be fetched before the code runs again.
+    pub fn wanted(&mut self) -> Vec<Want> {
+        std::mem::take(&mut self.wanted)
+    }
+
+    /// Supplies an opened row, or the fact that there is none.
+    pub fn supply_entry(&mut self, key: RowKey, opened: Option<Opened>) {
+        self.entries.push((key, opened));
+    }
+
+    /// Supplies whether a row is there.
+    pub fn supply_presence(&mut self, key: RowKey, present: bool) {
+        self.presences.push((key, present));
+    }
+
+    /// Supplies the names in a folder.
+    pub fn supply_list(&mut self, folder: FolderId, mut names: Vec<String>) {
+        names.sort_unstable();
+        self.lists.push((folder, names));
+    }
+
+    /// Turns every row that was read into an expectation: a batch decided on it only commits if none changed.
+    pub(crate) fn expectations(&self) -> impl Iterator<Item = Expect> + '_ {
+        self.entries
+            .iter()
+            .map(|(key, opened)| Expect::Unchanged { key: *key, revision: opened.as_ref().map(|row| row.revision) })
+    }
+
+    fn want(&mut self, want: Want) -> Interrupt {
+        if !self.wanted.contains(&want) {
+            self.wanted.push(want);
+        }
+        Interrupt::Fetch
+    }
+}
