@@ -21,7 +21,7 @@ use crate::id::Revision;
 use crate::keys::KeyedHash;
 use crate::mounts::Mount;
 use crate::policy::{Acl, Ask, Capability};
-use crate::refusal::{Class, Refusal};
+use crate::refusal::Refusal;
 use crate::reply::Reply;
 use crate::request::{Operation, Request};
 use crate::store::{Batch, Expect, Write};
@@ -339,9 +339,7 @@ impl Pending {
     }
 
     /// Ends the request: the store refused the batch for good.
-    pub fn failed(self, private: impl Into<String>) -> Completed {
-        let refusal =
-            Refusal::new(Class::Unavailable, "the store cannot be written; nothing was changed").with_private(private);
+    pub fn failed(self, refusal: Refusal) -> Completed {
         self.completed.recorded.refuse(refusal)
     }
 }
@@ -368,6 +366,11 @@ impl Completed {
             Err(refusal) => Outcome::Refused(refusal),
         };
         Some(Record::of_outcome(identified, self.recorded.durable.record_number, outcome, hash, now))
+    }
+
+    /// Gives back the record under which housekeeping goes on.
+    pub fn into_recorded(self) -> Recorded {
+        self.recorded
     }
 
     /// Gives the reply.

@@ -69,9 +69,17 @@ impl Request {
     /// # Errors
     /// Refuses with the field and the reason when the body does not fit.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
-        let body = self.body.as_ref().map_or(b"{}".as_slice(), SecretBytes::expose);
-        serde_json::from_slice(body).map_err(|error| Refusal::invalid(describe(&error)))
+        parse_body(self.body.as_ref())
     }
+}
+
+/// Reads a body as `T`; a missing body reads as an empty object.
+///
+/// # Errors
+/// Refuses with the field and the reason when the body does not fit.
+pub fn parse_body<T: DeserializeOwned>(body: Option<&SecretBytes>) -> Result<T, Refusal> {
+    let body = body.map_or(b"{}".as_slice(), SecretBytes::expose);
+    serde_json::from_slice(body).map_err(|error| Refusal::invalid(describe(&error)))
 }
 
 /// Says where a body does not fit. serde_json's texts may quote a value of the body, which can be a secret, so
