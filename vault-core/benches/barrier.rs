@@ -1,0 +1,71 @@
+//! What the barrier costs: wrapping and opening the keyring, unsealing, and the keyed hashes that name rows.
+//!
+//! Rows are sealed and opened only in the flow of a request, so that is where their cost is measured.
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::allow_attributes, reason = "a benchmark")]
+
+use divan::{Bencher, black_box};
+use rand::{SeedableRng, rngs::StdRng};
+use vault_core::barrier::Barrier;
+use vault_core::id::{UnsealAttemptId, VaultId};
+use vault_core::names::Domain;
+use vault_core::seal::{SealSettings, Step, initialise};
+use vault_core::secret::SecretKey;
+use vault_core::sharing::{Share, Threshold};
+use vault_core::time::Timestamp;
+
+const VAULT: VaultId = VaultId([1; 16]);
+const NOW: Timestamp = Timestamp(0);
+
+fn main() {
+    divan::main();
+}
+
+#[divan::bench]
+fn wrap_keyring(bencher: Bencher<'_, '_>) {
+    let mut rng = StdRng::seed_from_u64(1);
+    let barrier = Barrier::generate(VAULT, &mut rng);
+    let key = SecretKey::random(&mut rng);
+    bencher.bench_local(|| barrier.wrap_keyring(&key, &mut rng).unwrap());
+}
+
+#[divan::bench]
+fn unwrap_keyring(bencher: Bencher<'_, '_>) {
+    let mut rng = StdRng::seed_from_u64(1);
+    let key = SecretKey::random(&mut rng);
+    let wrapped = Barrier::generate(VAULT, &mut rng).wrap_keyring(&key, &mut rng).unwrap();
+    bencher.bench_local(|| Barrier::unwrap_keyring(VAULT, &key, black_box(&wrapped)).unwrap());
+}
+
+#[divan::bench]
+fn name_of_an_entry(bencher: Bencher<'_, '_>) {
+    let barrier = Barrier::generate(VAULT, &mut StdRng::seed_from_u64(1));
+    let folder = barrier.names().root(Domain::Data, "mount");
+    bencher.bench_local(|| barrier.names().entry(&folder, black_box("database")));
+}
+
+#[divan::bench]
+fn initialise_3_of_5(bencher: Bencher<'_, '_>) {
+    let mut rng = StdRng::seed_from_u64(1);
+    let threshold = Threshold::new(3, 5).unwrap();
+    bencher.bench_local(|| initialise(threshold, VAULT, NOW, &mut rng).unwrap());
+}
+
+#[divan::bench]
+fn unseal_3_of_5(bencher: Bencher<'_, '_>) {
+    let mut rng = StdRng::seed_from_u64(1);
+    let new = initialise(Threshold::new(3, 5).unwrap(), VAULT, NOW, &mut rng).unwrap();
+    let shares: Vec<String> = new.shares.iter().map(|share| share.to_text().expose().to_owned()).collect();
+    let sealed = new.unsealed.seal();
+    let attempt = UnsealAttemptId::random(&mut rng);
+    bencher.bench_local(|| {
+        let mut collecting = sealed.clone().begin(attempt, SealSettings::default(), NOW);
+        for text in &shares {
+            match collecting.add(Share::parse(text).unwrap(), NOW) {
+                Ok(Step::More(next)) => collecting = next,
+                Ok(Step::Done(unsealed)) => return unsealed,
+                Err(_) => panic!("a good share was refused"),
+            }
+        }
+        panic!("five shares did not unseal")
+    });
+}
