@@ -78,7 +78,6 @@ impl AtRest {
 }
 
 /// A sealed vault: it holds nothing that is not on the disk.
-#[derive(Clone)]
 pub struct Sealed {
     config: Arc<SealConfig>,
     wrapped_keyring: Arc<[u8]>,
