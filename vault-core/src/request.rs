@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::id::RequestId;
@@ -70,6 +71,15 @@ impl Request {
     /// Refuses with the field and the reason when the body does not fit.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
         parse_body(self.body.as_ref())
+    }
+
+    /// Reads the body as `T`, which may borrow from it; a missing body reads as an empty object.
+    ///
+    /// # Errors
+    /// Refuses with the field and the reason when the body does not fit.
+    pub fn parse_borrowed<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Refusal> {
+        let body = self.body.as_ref().map_or(b"{}".as_slice(), SecretBytes::expose);
+        serde_json::from_slice(body).map_err(|error| Refusal::invalid(describe(&error)))
     }
 }
 

@@ -1,5 +1,22 @@
 //! The Keyturn server: drives the core and adapts it to HTTP, TLS, disk and clock.
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::allow_attributes,
+        reason = "a test may stop at the first surprise"
+    )
+)]
 
 pub mod audit_log;
+pub mod driver;
+pub mod environment;
+pub mod http;
 pub mod storage;
+
+/// The version that the server tells clients.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,5 +1,7 @@
 //! An attempt to unseal: shares come in one by one, each checked on its own.
 
+use std::sync::Arc;
+
 use super::{OpenError, SealConfig, Sealed, Unsealed};
 use crate::id::UnsealAttemptId;
 use crate::sharing::{Share, ShareError, ShareIndex, VerifiedShare, combine};
@@ -110,7 +112,7 @@ impl Collecting {
     }
 
     /// Gives what is public about the seal.
-    pub fn config(&self) -> &SealConfig {
+    pub const fn config(&self) -> &Arc<SealConfig> {
         self.sealed.config()
     }
 

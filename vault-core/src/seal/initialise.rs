@@ -6,6 +6,7 @@ use rand_core::CryptoRng;
 
 use super::{KEYRING_ROW, SEAL_CONFIG_ROW, SealConfig, SealConfigError, Sealed, Unsealed};
 use crate::barrier::{Barrier, BarrierError};
+use crate::engines::Change;
 use crate::id::{Epoch, VaultId};
 use crate::keys;
 use crate::sharing::{Share, SplitError, Threshold, UnsealSecret, split};
@@ -26,6 +27,25 @@ pub struct Initialised {
     pub unsealed: Unsealed,
     /// Writes the seal configuration and the keyring, if neither is there.
     pub batch: Batch,
+}
+
+impl Initialised {
+    /// Adds the first rows of the vault to the batch: mounts, policies, the root token.
+    ///
+    /// # Errors
+    /// Answers [`BarrierError`] when one of them cannot be sealed.
+    pub fn add_rows(
+        &mut self,
+        changes: impl IntoIterator<Item = Change>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(), BarrierError> {
+        let (mut expects, mut writes) = std::mem::take(&mut self.batch).into_parts();
+        for change in changes {
+            writes.push(change.seal(&mut expects, self.unsealed.barrier(), rng)?);
+        }
+        self.batch = Batch::new(expects, writes);
+        Ok(())
+    }
 }
 
 /// Says why a vault was not made.
