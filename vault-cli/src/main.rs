@@ -1,6 +1,5 @@
 //! The command `keyturn`: the server, the demo, and the verbs of people.
 #![forbid(unsafe_code)]
-#![cfg_attr(test, allow(clippy::panic, clippy::allow_attributes, reason = "a test may stop at the first surprise"))]
 
 mod commands;
 mod connect;

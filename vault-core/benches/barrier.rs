@@ -1,7 +1,7 @@
 //! What the barrier costs: wrapping and opening the keyring, unsealing, and the keyed hashes that name rows.
 //!
 //! Rows are sealed and opened only in the flow of a request, so that is where their cost is measured.
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::allow_attributes, reason = "a benchmark")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a benchmark")]
 
 use divan::{Bencher, black_box};
 use rand::{SeedableRng, rngs::StdRng};

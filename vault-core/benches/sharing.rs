@@ -1,5 +1,5 @@
 //! What the sharing costs: splitting, verifying, combining, reading a share.
-#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing, clippy::allow_attributes, reason = "a benchmark")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark")]
 
 use divan::{Bencher, black_box};
 use rand::{SeedableRng, rngs::StdRng};

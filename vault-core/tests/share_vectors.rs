@@ -1,13 +1,6 @@
 //! Reads the share vectors of `vectors/shares.json`: what must be read, verified and combined, and what must be
 //! refused and how. See docs/formats.md, "Share".
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::allow_attributes,
-    reason = "a test may stop at the first surprise"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop at the first surprise")]
 
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use rand::{SeedableRng, rngs::StdRng};

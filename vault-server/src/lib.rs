@@ -1,16 +1,5 @@
 //! The Keyturn server: drives the core and adapts it to HTTP, TLS, disk and clock.
 #![forbid(unsafe_code)]
-#![cfg_attr(
-    test,
-    allow(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::indexing_slicing,
-        clippy::panic,
-        clippy::allow_attributes,
-        reason = "a test may stop at the first surprise"
-    )
-)]
 
 pub mod audit_log;
 pub mod config;

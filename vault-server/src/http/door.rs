@@ -105,7 +105,7 @@ fn admit(
 }
 
 fn operation(parts: &Parts, parameters: &[(String, String)]) -> Result<Operation, Refusal> {
-    let lists = parameters.iter().any(|(name, value)| name == "list" && matches!(value.as_str(), "true" | "1"));
+    let lists = parameters.iter().any(|(name, value)| name == "list" && is_true(value));
     match &parts.method {
         &Method::GET if lists => Ok(Operation::List),
         &Method::GET => Ok(Operation::Read),
@@ -116,6 +116,11 @@ fn operation(parts: &Parts, parameters: &[(String, String)]) -> Result<Operation
         method if method.as_str() == "LIST" => Ok(Operation::List),
         _ => Err(Refusal::unsupported()),
     }
+}
+
+/// Reads a truth value in every form that Go's `strconv.ParseBool` knows, since stock clients send them all.
+fn is_true(value: &str) -> bool {
+    matches!(value, "1" | "t" | "T" | "true" | "True" | "TRUE")
 }
 
 fn is_merge_patch(headers: &HeaderMap) -> bool {
@@ -203,6 +208,7 @@ mod tests {
         };
         assert_eq!(of("GET", "/v1/a"), Ok(Operation::Read));
         assert_eq!(of("GET", "/v1/a?list=true"), Ok(Operation::List));
+        assert_eq!(of("GET", "/v1/a?list=True"), Ok(Operation::List));
         assert_eq!(of("LIST", "/v1/a"), Ok(Operation::List));
         assert_eq!(of("PUT", "/v1/a?list=true"), Ok(Operation::Write));
         assert!(of("PATCH", "/v1/a").is_err());

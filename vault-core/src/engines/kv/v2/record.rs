@@ -92,9 +92,9 @@ impl Metadata {
         pruned
     }
 
-    /// Gives the oldest version that is kept; 0 if none is.
+    /// Gives the oldest version that is kept; 0 while none has been given up, as stock clients expect.
     pub(super) fn oldest(&self) -> u64 {
-        self.versions.first_key_value().map_or(0, |(number, _)| *number)
+        self.versions.first_key_value().map_or(0, |(number, _)| if *number == 1 { 0 } else { *number })
     }
 }
 
