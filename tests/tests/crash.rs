@@ -220,10 +220,11 @@ fn check_secrets<'a>(
 }
 
 /// Checks that every line is a whole record, numbered without gap or repetition, and that the log holds exactly one
-/// intent for each acknowledged request.
+/// intent for each attempt of a request, and one for each acknowledged request.
 fn check_audit(text: &str, acknowledged: &BTreeSet<String>) -> Result<()> {
     let mut last_number = None;
     let mut intents = BTreeSet::new();
+    let mut attempts = BTreeSet::new();
     for line in text.lines() {
         let record: Value = serde_json::from_str(line).with_context(|| format!("a torn line: {line:?}"))?;
         let number = record.get("number").and_then(Value::as_u64).with_context(|| format!("no number: {line}"))?;
@@ -232,7 +233,10 @@ fn check_audit(text: &str, acknowledged: &BTreeSet<String>) -> Result<()> {
         last_number = Some(number);
         if record.get("kind").and_then(Value::as_str) == Some("request") {
             let id = record.get("id").and_then(Value::as_str).with_context(|| format!("no id: {line}"))?;
-            ensure!(intents.insert(id.to_owned()), "request {id} has two intents");
+            // A request that met another writer's commit starts over under the next attempt's number.
+            let attempt = record.get("attempt").and_then(Value::as_u64).unwrap_or(1);
+            ensure!(attempts.insert((id.to_owned(), attempt)), "request {id} has two intents of attempt {attempt}");
+            intents.insert(id.to_owned());
         }
     }
     let missing: Vec<_> = acknowledged.difference(&intents).take(5).collect();

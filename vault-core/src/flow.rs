@@ -323,7 +323,11 @@ impl Pending {
     /// Starts over: a row that was read has changed. Everything is checked again, the token included.
     pub fn conflicted(self) -> Option<Request> {
         match self.completed.recorded.work {
-            Work::Request(identified) => Some(identified.request),
+            Work::Request(identified) => {
+                let mut request = identified.request;
+                request.attempt = request.attempt.saturating_add(1);
+                Some(request)
+            }
             Work::Housekeeping => None,
         }
     }

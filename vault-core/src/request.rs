@@ -57,6 +57,9 @@ pub struct Request {
     pub remote: SocketAddr,
     /// When the request came in, on the server's clock.
     pub received_at: Timestamp,
+    /// Counts from 1 how often the request was begun: a conflict with another writer makes it start over, with a
+    /// record of its own.
+    pub attempt: u32,
 }
 
 impl Request {

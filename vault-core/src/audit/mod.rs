@@ -69,6 +69,9 @@ impl Record {
         hash: &KeyedHash,
     ) -> Self {
         let mut line = Line::begin("request", request.received_at, request.id);
+        if request.attempt > 1 {
+            line.number("attempt", request.attempt.into());
+        }
         line.text("decision", if refusal.is_some() { "denied" } else { "allowed" });
         if let Some(refusal) = refusal {
             write_refusal(&mut line, refusal);

@@ -104,6 +104,7 @@ impl TestStore {
             token: token.map(|token| SecretText::new(token.to_owned())),
             remote: "192.0.2.1:1000".parse().unwrap(),
             received_at: self.now,
+            attempt: 1,
         }
     }
 

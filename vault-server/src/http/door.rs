@@ -101,6 +101,7 @@ fn admit(
         token: token(&parts.headers)?,
         remote,
         received_at: edge.vault.environment().now(),
+        attempt: 1,
     })
 }
 
