@@ -1,1 +1,38 @@
-fn main() {}
+//! The command `keyturn`: the server, the demo, and the verbs of people.
+#![forbid(unsafe_code)]
+
+mod commands;
+mod connect;
+mod failure;
+mod input;
+mod output;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Wipes freed memory, so that no copy of a secret outlives its use; see docs/decisions/0009.
+#[global_allocator]
+static ALLOCATOR: zeroizing_alloc::ZeroAlloc<std::alloc::System> = zeroizing_alloc::ZeroAlloc(std::alloc::System);
+
+/// Keyturn: a secrets vault that no one person can open.
+#[derive(Parser)]
+#[command(name = "keyturn", version, after_help = failure::EXIT_CODES, arg_required_else_help = true)]
+struct Arguments {
+    #[command(flatten)]
+    global: connect::Global,
+    #[command(subcommand)]
+    command: commands::Command,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failure::Failure::Other(error.into()).report(),
+    };
+    match runtime.block_on(commands::run(arguments.command, &arguments.global)) {
+        Ok(code) => code,
+        Err(failure) => failure.report(),
+    }
+}

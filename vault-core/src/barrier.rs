@@ -259,3 +259,104 @@ fn open_box(key: &SecretKey, associated_data: &[u8], sealed: &[u8]) -> Result<Se
         .map(SecretBytes::new)
         .map_err(|_| BarrierError::Altered)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+
+    use super::*;
+    use crate::flow::{Durable, Recorded};
+
+    const VAULT: VaultId = VaultId([9; 16]);
+
+    fn barrier(seed: u64) -> (Barrier, StdRng) {
+        let mut rng = StdRng::seed_from_u64(seed);
+        (Barrier::generate(VAULT, &mut rng), rng)
+    }
+
+    fn recorded() -> Recorded {
+        Recorded::housekeeping(Durable::danger_vouch(0))
+    }
+
+    fn slot(barrier: &Barrier, domain: Domain, name: &str) -> Slot {
+        barrier.names().entry(&barrier.names().root(domain, "test"), name)
+    }
+
+    #[test]
+    fn a_row_opens_at_its_own_place_only() {
+        let (barrier, mut rng) = barrier(1);
+        let here = slot(&barrier, Domain::Data, "here");
+        let there = slot(&barrier, Domain::Data, "there");
+        let (label, value) = barrier.seal(&here, b"payload", &mut rng).unwrap();
+        let open = |slot: &Slot, sealed: &[u8]| barrier.open(&recorded(), Domain::Data, slot.key(), sealed);
+        assert_eq!(open(&here, &value).unwrap().expose(), b"payload");
+        assert_eq!(barrier.open_label(&recorded(), Domain::Data, here.key(), &label).unwrap(), "here");
+        assert_eq!(open(&there, &value).err(), Some(BarrierError::Altered));
+        assert_eq!(open(&here, &label).err(), Some(BarrierError::Altered), "a label is no value");
+    }
+
+    #[test]
+    fn a_data_row_does_not_open_as_a_system_row() {
+        let (barrier, mut rng) = barrier(1);
+        let data = slot(&barrier, Domain::Data, "x");
+        let (label, value) = barrier.seal(&data, b"payload", &mut rng).unwrap();
+        assert_eq!(barrier.open_system(data.key(), &value).err(), Some(BarrierError::Altered));
+        assert_eq!(barrier.open_system_label(data.key(), &label).err(), Some(BarrierError::Altered));
+    }
+
+    #[test]
+    fn another_vault_or_term_opens_nothing() {
+        let (ours, mut rng) = barrier(1);
+        let (theirs, _) = barrier(2);
+        let place = slot(&ours, Domain::System, "x");
+        let (_, mut value) = ours.seal(&place, b"payload", &mut rng).unwrap();
+        assert_eq!(theirs.open_system(place.key(), &value).err(), Some(BarrierError::Altered));
+        value[4] = 7;
+        assert_eq!(ours.open_system(place.key(), &value).err(), Some(BarrierError::UnknownTerm { term: Term(7) }));
+    }
+
+    #[test]
+    fn a_keyring_opens_under_its_own_seal_key_only() {
+        let (barrier, mut rng) = barrier(1);
+        let seal_key = SecretKey::random(&mut rng);
+        let wrapped = barrier.wrap_keyring(&seal_key, &mut rng).unwrap();
+        let place = slot(&barrier, Domain::System, "x");
+        let (_, value) = barrier.seal(&place, b"payload", &mut rng).unwrap();
+        let again = Barrier::unwrap_keyring(VAULT, &seal_key, &wrapped).unwrap();
+        assert_eq!(again.names().entry(&again.names().root(Domain::System, "test"), "x"), place);
+        assert_eq!(again.open_system(place.key(), &value).unwrap().expose(), b"payload");
+        let wrong = SecretKey::random(&mut rng);
+        assert_eq!(Barrier::unwrap_keyring(VAULT, &wrong, &wrapped).err(), Some(BarrierError::Altered));
+        assert_eq!(Barrier::unwrap_keyring(VaultId([8; 16]), &seal_key, &wrapped).err(), Some(BarrierError::Altered));
+        assert_eq!(Barrier::unwrap_keyring(VAULT, &seal_key, &[]).err(), Some(BarrierError::Format));
+    }
+
+    proptest! {
+        #[test]
+        fn every_flipped_bit_and_every_cut_is_noticed(
+            payload in proptest::collection::vec(any::<u8>(), 0..80),
+            position in any::<prop::sample::Index>(),
+            bit in 0_u8..8,
+        ) {
+            let (barrier, mut rng) = barrier(1);
+            let place = slot(&barrier, Domain::System, "x");
+            let (_, sealed) = barrier.seal(&place, &payload, &mut rng).unwrap();
+            let opened = barrier.open_system(place.key(), &sealed).unwrap();
+            prop_assert_eq!(opened.expose(), &payload[..]);
+            let mut flipped = sealed.clone();
+            flipped[position.index(sealed.len())] ^= 1 << bit;
+            prop_assert!(barrier.open_system(place.key(), &flipped).is_err());
+            prop_assert!(barrier.open_system(place.key(), &sealed[..position.index(sealed.len())]).is_err());
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..120)) {
+            let (barrier, _) = barrier(1);
+            let place = slot(&barrier, Domain::System, "x");
+            prop_assert!(barrier.open_system(place.key(), &bytes).is_err());
+            prop_assert!(Barrier::unwrap_keyring(VAULT, &SecretKey::fill_with(|_| ()), &bytes).is_err());
+        }
+    }
+}

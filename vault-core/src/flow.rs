@@ -16,15 +16,15 @@ use rand_core::CryptoRng;
 use crate::audit::{Outcome, Record};
 use crate::auth::Identity;
 use crate::barrier::{Barrier, BarrierError};
-use crate::engines::{Change, Effect, Engine, Step};
+use crate::engines::{Effect, Engine, Step};
 use crate::id::Revision;
 use crate::keys::KeyedHash;
 use crate::mounts::Mount;
 use crate::policy::{Acl, Ask, Capability};
-use crate::refusal::{Class, Refusal};
+use crate::refusal::Refusal;
 use crate::reply::Reply;
 use crate::request::{Operation, Request};
-use crate::store::{Batch, Expect, Write};
+use crate::store::{Batch, Expect};
 use crate::view::{Interrupt, View};
 
 /// Proof that an audit record is on stable storage.
@@ -154,6 +154,15 @@ impl Denied {
 pub struct Permitted {
     identified: Identified,
     target: Option<Target>,
+}
+
+impl Permitted {
+    /// Tells whether the request asks to seal the vault: the one act that goes on even when the log cannot be
+    /// written, since it takes power away and reads nothing.
+    pub fn asks_to_seal(&self) -> bool {
+        let request = &self.identified.request;
+        request.path.as_str() == "sys/seal" && request.operation == Operation::Write
+    }
 }
 
 /// A request that the gate let pass. Only [`crate::approval::Gate`] makes one.
@@ -286,29 +295,10 @@ impl Plan {
         expects.extend(spent_expect);
         // The spending comes first: a call that revokes its own token must have the last word on it.
         for change in spent_change.into_iter().chain(changes) {
-            writes.push(seal_change(change, &mut expects, barrier, rng)?);
+            writes.push(change.seal(&mut expects, barrier, rng)?);
         }
         let completed = Completed { recorded, result: Ok(reply), effects };
         Ok(Settled::Commit(Pending { batch: Batch::new(expects, writes), completed }))
-    }
-}
-
-fn seal_change(
-    change: Change,
-    expects: &mut Vec<Expect>,
-    barrier: &Barrier,
-    rng: &mut dyn CryptoRng,
-) -> Result<Write, BarrierError> {
-    match change {
-        Change::Put { slot, payload } => {
-            let (label, value) = barrier.seal(&slot, payload.expose(), rng)?;
-            Ok(Write::Put { key: *slot.key(), label: label.into(), value: value.into() })
-        }
-        Change::Delete { slot } => Ok(Write::Delete { key: *slot.key() }),
-        Change::DeleteOnly { slot } => {
-            expects.push(Expect::OnlyRow { key: *slot.key() });
-            Ok(Write::Delete { key: *slot.key() })
-        }
     }
 }
 
@@ -339,9 +329,7 @@ impl Pending {
     }
 
     /// Ends the request: the store refused the batch for good.
-    pub fn failed(self, private: impl Into<String>) -> Completed {
-        let refusal =
-            Refusal::new(Class::Unavailable, "the store cannot be written; nothing was changed").with_private(private);
+    pub fn failed(self, refusal: Refusal) -> Completed {
         self.completed.recorded.refuse(refusal)
     }
 }
@@ -368,6 +356,11 @@ impl Completed {
             Err(refusal) => Outcome::Refused(refusal),
         };
         Some(Record::of_outcome(identified, self.recorded.durable.record_number, outcome, hash, now))
+    }
+
+    /// Gives back the record under which housekeeping goes on.
+    pub fn into_recorded(self) -> Recorded {
+        self.recorded
     }
 
     /// Gives the reply.

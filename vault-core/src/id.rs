@@ -86,6 +86,23 @@ impl fmt::Display for RequestId {
     }
 }
 
+/// Names one attempt to unseal, so that all its custodians can see that they take part in the same one.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct UnsealAttemptId(pub [u8; 16]);
+
+impl UnsealAttemptId {
+    /// Draws a fresh id with the version and variant bits of RFC 9562 section 5.4.
+    pub fn random(rng: &mut dyn rand_core::CryptoRng) -> Self {
+        Self(random_uuid(rng))
+    }
+}
+
+impl fmt::Display for UnsealAttemptId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_uuid(&self.0, f)
+    }
+}
+
 /// Names one mount for its whole life, independent of the path it is mounted at.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct MountId(pub [u8; 16]);

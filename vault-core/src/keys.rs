@@ -9,10 +9,13 @@
 //! barrier term (random) ──HKDF-SHA-512─┬─ system       seals what the vault itself needs
 //!                                      └─ data         seals what it protects
 //! ```
+//!
+//! Two labels derive no key: one gives the second generator of the share commitments, one the checksum of shares.
 
+use curve25519_dalek::RistrettoPoint;
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
-use sha2::{Sha256, Sha512};
+use sha2::{Digest, Sha256, Sha512};
 use zeroize::Zeroizing;
 
 use crate::id::{Term, VaultId};
@@ -28,6 +31,8 @@ const LABEL_BARRIER_SYSTEM: &[u8] = b"keyturn/v1/barrier/system";
 const LABEL_BARRIER_DATA: &[u8] = b"keyturn/v1/barrier/data";
 const LABEL_ROW: &[u8] = b"keyturn/v1/row";
 const LABEL_KEYRING: &[u8] = b"keyturn/v1/keyring";
+const LABEL_BLINDING_GENERATOR: &[u8] = b"keyturn/v1/share/blinding-generator";
+const LABEL_SHARE_CHECKSUM: &[u8] = b"keyturn/v1/share/checksum";
 
 /// Derives the key that wraps the keyring from the 32 bytes of the unseal secret.
 pub fn seal_key(unseal_secret: &SecretKey, vault: VaultId) -> SecretKey {
@@ -78,6 +83,18 @@ pub(crate) fn row_associated_data(vault: VaultId, row: &RowKey, part: u8, term: 
 /// Gives the associated data of the wrapped keyring: label ‖ vault id.
 pub(crate) fn keyring_associated_data(vault: VaultId) -> Vec<u8> {
     [LABEL_KEYRING, &vault.0].concat()
+}
+
+/// Gives the second generator of the share commitments: the label hashed with SHA-512 and mapped to the group
+/// (RFC 9496 section 4.3.4), so that nobody knows its logarithm to the first.
+pub(crate) fn blinding_generator() -> RistrettoPoint {
+    RistrettoPoint::from_uniform_bytes(&Sha512::digest(LABEL_BLINDING_GENERATOR).into())
+}
+
+/// Gives the checksum that tells a mistyped share: the first 4 bytes of SHA-256 over label ‖ bytes.
+pub(crate) fn share_checksum(bytes: &[u8]) -> [u8; 4] {
+    let digest: [u8; 32] = Sha256::new().chain_update(LABEL_SHARE_CHECKSUM).chain_update(bytes).finalize().into();
+    *digest.first_chunk().unwrap_or(&[0; 4])
 }
 
 /// Computes keyed hashes (HMAC-SHA-256) with the key schedule done once.

@@ -1,16 +1,5 @@
 //! The core of Keyturn: pure and synchronous. No IO, no clock, no ambient randomness: they come in as arguments.
 #![forbid(unsafe_code)]
-#![cfg_attr(
-    test,
-    allow(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::indexing_slicing,
-        clippy::panic,
-        clippy::allow_attributes,
-        reason = "a test may stop at the first surprise"
-    )
-)]
 
 pub mod approval;
 pub mod audit;
@@ -29,7 +18,9 @@ pub mod record_format;
 pub mod refusal;
 pub mod reply;
 pub mod request;
+pub mod seal;
 pub mod secret;
+pub mod sharing;
 pub mod store;
 pub mod time;
 pub mod view;

@@ -3,15 +3,38 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use data_encoding::HEXLOWER;
+use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 
+use crate::engines::Change;
 use crate::id::MountId;
-use crate::names::{Domain, Folder, Names};
-use crate::policy::Policy;
+use crate::names::{Domain, Folder, Names, Slot};
+use crate::path::RequestPath;
+use crate::policy::{Acl, DEFAULT_POLICY, Policy};
+use crate::record_format;
+use crate::refusal::Refusal;
+use crate::secret::SecretBytes;
 use crate::time::Span;
+use crate::view::{Interrupt, View};
 
 /// Longest time to live where nothing else is set: 32 days, as in Vault.
 pub const TTL_MAX_DEFAULT: Span = Span(32 * 24 * 3600);
+
+const MOUNT_VERSION: u8 = 1;
+
+/// What is mounted from the start: path, type, description.
+const BUILT_IN: [(&str, &str, &str); 3] = [
+    ("auth/token/", "token", "token based credentials"),
+    ("cubbyhole/", "cubbyhole", "per-token private secret storage"),
+    ("sys/", "system", "system endpoints used for control, policy and debugging"),
+];
+
+/// Beginnings of paths under which nothing can be mounted.
+const RESERVED: [&str; 4] = ["auth/", "cubbyhole/", "identity/", "sys/"];
+
+/// Most mounts of one vault; all are kept in memory.
+pub const MOUNTS_MAX: usize = 10_000;
 
 /// One mounted engine.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -50,6 +73,30 @@ pub struct MountSettings {
 }
 
 impl Mount {
+    /// Makes a mount with a fresh id.
+    pub fn new(path: &str, kind: &str, description: &str, rng: &mut dyn CryptoRng) -> Self {
+        let mut suffix = [0; 4];
+        rng.fill_bytes(&mut suffix);
+        Self {
+            path: path.to_owned(),
+            kind: kind.to_owned(),
+            id: MountId::random(rng),
+            accessor: format!("{kind}_{}", HEXLOWER.encode(&suffix)),
+            description: description.to_owned(),
+            options: BTreeMap::new(),
+            settings: MountSettings::default(),
+        }
+    }
+
+    /// Gives the change that stores the mount.
+    ///
+    /// # Errors
+    /// Refuses with an internal error if it cannot be written.
+    pub fn store(&self, names: &Names) -> Result<Change, Refusal> {
+        let payload = record_format::encode(MOUNT_VERSION, self)?;
+        Ok(Change::Put { slot: mount_slot(names, &self.path), payload })
+    }
+
     /// Gives an option, or nothing.
     pub fn option(&self, name: &str) -> Option<&str> {
         self.options.get(name).map(String::as_str)
@@ -106,8 +153,99 @@ impl Tables {
         self.policies.get(name)
     }
 
+    /// Compiles the rules of a set of policies; names without a policy grant nothing.
+    pub fn acl(&self, names: &[String]) -> Acl {
+        if names.iter().any(|name| name == "root") {
+            return Acl::root();
+        }
+        let policies: Vec<_> = names.iter().filter_map(|name| self.policy(name)).map(Arc::clone).collect();
+        Acl::of(&policies)
+    }
+
     /// Lists all policies by name.
     pub fn policies(&self) -> impl Iterator<Item = &Arc<Policy>> {
         self.policies.values()
     }
+}
+
+/// Checks a path to mount at and gives it one trailing slash.
+///
+/// # Errors
+/// Refuses paths that are malformed, reserved, or at, above or below another mount.
+pub fn check_path(tables: &Tables, path: &str) -> Result<String, Refusal> {
+    let parsed = RequestPath::parse(path.trim_matches('/').as_bytes());
+    let path = parsed.map_err(|error| Refusal::invalid(error.to_string()))?.into_folder();
+    let path = path.as_str();
+    if RESERVED.iter().any(|reserved| path.starts_with(reserved)) {
+        return Err(Refusal::invalid(format!("cannot mount at {path:?}: the path is reserved")));
+    }
+    match tables.mounts().find(|mount| mount.path.starts_with(path) || path.starts_with(&mount.path)) {
+        Some(other) => Err(Refusal::invalid(format!("path is already in use at {}", other.path))),
+        None => Ok(path.to_owned()),
+    }
+}
+
+/// Gives the changes that write the mounts and policies of a new vault.
+///
+/// # Errors
+/// Refuses with an internal error if one cannot be written.
+pub fn initial_changes(names: &Names, rng: &mut dyn CryptoRng) -> Result<Vec<Change>, Refusal> {
+    let mut changes = vec![store_policy(names, "default", DEFAULT_POLICY)];
+    for (path, kind, description) in BUILT_IN {
+        changes.push(Mount::new(path, kind, description, rng).store(names)?);
+    }
+    Ok(changes)
+}
+
+/// Finds the row of a mount.
+pub fn mount_slot(names: &Names, path: &str) -> Slot {
+    names.entry(&mounts_folder(names), path)
+}
+
+/// Finds the row of a policy.
+pub fn policy_slot(names: &Names, name: &str) -> Slot {
+    names.entry(&policies_folder(names), name)
+}
+
+/// Gives the change that stores a policy text, already checked.
+pub fn store_policy(names: &Names, name: &str, text: &str) -> Change {
+    Change::Put { slot: policy_slot(names, name), payload: SecretBytes::new(text.as_bytes().to_vec()) }
+}
+
+fn mounts_folder(names: &Names) -> Folder {
+    names.root(Domain::System, "mounts")
+}
+
+fn policies_folder(names: &Names) -> Folder {
+    names.root(Domain::System, "policies")
+}
+
+/// Reads all mounts and policies.
+///
+/// # Errors
+/// Stops when something must be fetched first or cannot be read.
+pub fn load_tables(names: &Names, view: &mut View) -> Result<Tables, Interrupt> {
+    let mounts = slots(view, names, &mounts_folder(names))?;
+    let policies = slots(view, names, &policies_folder(names))?;
+    view.prefetch(mounts.iter().chain(&policies));
+    let mut tables = Tables::default();
+    for slot in &mounts {
+        if let Some(row) = view.entry(slot)? {
+            let mount: Mount = record_format::decode(MOUNT_VERSION, &row.payload)?;
+            tables.mounts.insert(mount.path.clone(), Arc::new(mount));
+        }
+    }
+    for slot in &policies {
+        if let Some(row) = view.entry(slot)? {
+            let damaged = |reason: String| Refusal::internal(format!("policy {:?}: {reason}", slot.name()));
+            let text = std::str::from_utf8(row.payload.expose()).map_err(|error| damaged(error.to_string()))?;
+            let policy = Policy::parse(slot.name(), text).map_err(|error| damaged(error.to_string()))?;
+            tables.policies.insert(slot.name().to_owned(), Arc::new(policy));
+        }
+    }
+    Ok(tables)
+}
+
+fn slots(view: &mut View, names: &Names, folder: &Folder) -> Result<Vec<Slot>, Interrupt> {
+    Ok(view.list(folder)?.iter().map(|name| names.entry(folder, name)).collect())
 }

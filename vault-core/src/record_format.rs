@@ -21,13 +21,29 @@ pub fn encode<T: Serialize>(version: u8, record: &T) -> Result<SecretBytes, Refu
 /// # Errors
 /// Refuses with an internal error if it is of another version or damaged.
 pub fn decode<T: DeserializeOwned>(version: u8, bytes: &SecretBytes) -> Result<T, Refusal> {
-    match bytes.expose().split_first() {
-        Some((&found, rest)) if found == version => {
-            postcard::from_bytes(rest).map_err(|error| Refusal::internal(format!("a record cannot be read: {error}")))
-        }
-        found => Err(Refusal::internal(format!(
-            "a record has version {:?}, this program reads version {version}",
-            found.map(|(version, _)| version)
-        ))),
+    postcard::from_bytes(raw(version, bytes)?)
+        .map_err(|error| Refusal::internal(format!("a record cannot be read: {error}")))
+}
+
+/// Lays out bytes that have a format of their own, as `version` ‖ bytes.
+pub fn encode_raw(version: u8, bytes: &[u8]) -> SecretBytes {
+    let mut payload = Vec::with_capacity(bytes.len() + 1);
+    payload.push(version);
+    payload.extend_from_slice(bytes);
+    SecretBytes::new(payload)
+}
+
+/// Reads bytes that have a format of their own.
+///
+/// # Errors
+/// Refuses with an internal error if they are of another version.
+pub fn raw(version: u8, payload: &SecretBytes) -> Result<&[u8], Refusal> {
+    match payload.expose().split_first() {
+        Some((&found, rest)) if found == version => Ok(rest),
+        found => Err(other_version(version, found.map(|(version, _)| *version))),
     }
+}
+
+fn other_version(expected: u8, found: Option<u8>) -> Refusal {
+    Refusal::internal(format!("a record has version {found:?}, this program reads version {expected}"))
 }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::id::RequestId;
@@ -69,9 +70,26 @@ impl Request {
     /// # Errors
     /// Refuses with the field and the reason when the body does not fit.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
+        parse_body(self.body.as_ref())
+    }
+
+    /// Reads the body as `T`, which may borrow from it; a missing body reads as an empty object.
+    ///
+    /// # Errors
+    /// Refuses with the field and the reason when the body does not fit.
+    pub fn parse_borrowed<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Refusal> {
         let body = self.body.as_ref().map_or(b"{}".as_slice(), SecretBytes::expose);
         serde_json::from_slice(body).map_err(|error| Refusal::invalid(describe(&error)))
     }
+}
+
+/// Reads a body as `T`; a missing body reads as an empty object.
+///
+/// # Errors
+/// Refuses with the field and the reason when the body does not fit.
+pub fn parse_body<T: DeserializeOwned>(body: Option<&SecretBytes>) -> Result<T, Refusal> {
+    let body = body.map_or(b"{}".as_slice(), SecretBytes::expose);
+    serde_json::from_slice(body).map_err(|error| Refusal::invalid(describe(&error)))
 }
 
 /// Says where a body does not fit. serde_json's texts may quote a value of the body, which can be a secret, so

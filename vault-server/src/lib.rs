@@ -2,4 +2,16 @@
 #![forbid(unsafe_code)]
 
 pub mod audit_log;
+pub mod config;
+pub mod driver;
+pub mod environment;
+pub mod http;
+pub mod listener;
+mod run;
 pub mod storage;
+pub mod tls;
+
+pub use run::run;
+
+/// The version that the server tells clients.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

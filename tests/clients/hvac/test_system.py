@@ -38,7 +38,7 @@ class InitAndSeal(vault.VaultTestCase):
         self.assertFalse(health["sealed"])
         self.assertFalse(health["standby"])
         self.assertEqual(self.root.sys.read_health_status(method="HEAD").status_code, 200)
-        self.assertEqual(self.root.sys.read_health_status(active_code=299, method="HEAD").status_code, 299)
+        self.assertEqual(self.root.sys.read_health_status(active_code=299, method="GET").status_code, 299)
         leader = self.root.sys.read_leader_status()
         self.assertIn("ha_enabled", leader)
         self.assertTrue(self.root.is_authenticated())

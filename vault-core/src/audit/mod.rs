@@ -2,16 +2,25 @@
 //!
 //! Format: docs/formats.md, "Audit record". Secret values appear as keyed hashes only.
 
+mod hashed;
+mod line;
+
+use std::net::SocketAddr;
+
 use crate::auth::Identity;
 use crate::flow::Identified;
+use crate::id::RequestId;
 use crate::keys::KeyedHash;
 use crate::mounts::Mount;
-use crate::refusal::Refusal;
-use crate::reply::Reply;
+use crate::refusal::{Class, Refusal};
+use crate::reply::{Content, Reply};
 use crate::request::Request;
+use crate::secret::SecretBytes;
 use crate::time::Timestamp;
+use line::Line;
 
-/// One line of the log, ending in a newline.
+/// One record: a JSON object without its opening brace and without a newline; the log adds both, and the number of
+/// the record between them.
 pub struct Record(Vec<u8>);
 
 /// How a request ended.
@@ -22,31 +31,164 @@ pub enum Outcome<'a> {
     Refused(&'a Refusal),
 }
 
+/// Something that happened to the seal.
+#[derive(Clone, Copy, Debug)]
+pub enum SealEvent<'a> {
+    /// The vault is about to be made.
+    Initialise,
+    /// A share was taken.
+    ShareTaken {
+        /// The share's number.
+        index: u8,
+    },
+    /// A share was refused.
+    ShareRefused {
+        /// The share's number, if it could be read.
+        index: Option<u8>,
+        /// Why; it holds no byte of the share.
+        reason: &'a str,
+    },
+    /// An attempt was given up.
+    Reset,
+    /// Enough shares came and the vault is open.
+    Unsealed,
+}
+
 impl Record {
-    /// Gives the line.
-    pub fn as_bytes(&self) -> &[u8] {
+    /// Gives the object's fields, from the first name to the closing brace.
+    pub fn fields(&self) -> &[u8] {
         &self.0
     }
 
     /// Records what is about to happen, or that it was refused.
     pub fn of_request(
-        _request: &Request,
-        _identity: Option<&Identity>,
-        _mount: Option<&Mount>,
-        _refusal: Option<&Refusal>,
-        _hash: &KeyedHash,
+        request: &Request,
+        identity: Option<&Identity>,
+        mount: Option<&Mount>,
+        refusal: Option<&Refusal>,
+        hash: &KeyedHash,
     ) -> Self {
-        Self(Vec::new())
+        let mut line = Line::begin("request", request.received_at, request.id);
+        line.text("decision", if refusal.is_some() { "denied" } else { "allowed" });
+        if let Some(refusal) = refusal {
+            write_refusal(&mut line, refusal);
+        }
+        line.address("remote", request.remote);
+        line.text("operation", request.operation.word());
+        line.text("path", request.path.as_str());
+        if !request.parameters.is_empty() {
+            line.hashed_pairs("parameters", &request.parameters, hash);
+        }
+        write_identity(&mut line, request, identity, hash);
+        if let Some(mount) = mount {
+            line.object("mount", |line| {
+                line.text("path", &mount.path);
+                line.text("kind", &mount.kind);
+                line.text("accessor", &mount.accessor);
+            });
+        }
+        if let Some(body) = &request.body {
+            line.hashed_json("body", body.expose(), hash);
+        }
+        Self(line.end())
     }
 
-    /// Records how a request ended.
+    /// Records how a request ended; `intent` is the number of the record of its intent.
     pub fn of_outcome(
-        _identified: &Identified,
-        _intent_record_number: u64,
-        _outcome: Outcome<'_>,
-        _hash: &KeyedHash,
-        _now: Timestamp,
+        identified: &Identified,
+        intent: u64,
+        outcome: Outcome<'_>,
+        hash: &KeyedHash,
+        now: Timestamp,
     ) -> Self {
-        Self(Vec::new())
+        let request = identified.request();
+        let mut line = Line::begin("response", now, request.id);
+        line.number("intent", intent);
+        line.text("path", request.path.as_str());
+        match outcome {
+            Outcome::Answered(Reply::Empty) => line.text("outcome", "done"),
+            Outcome::Answered(Reply::Content(content)) => write_content(&mut line, "answered", content, hash),
+            Outcome::Answered(Reply::Gone(content)) => write_content(&mut line, "gone", content, hash),
+            Outcome::Refused(refusal) => {
+                line.text("outcome", "refused");
+                write_refusal(&mut line, refusal);
+            }
+        }
+        Self(line.end())
+    }
+
+    /// Records something that happened to the seal.
+    pub fn of_seal_event(event: &SealEvent<'_>, id: RequestId, remote: SocketAddr, now: Timestamp) -> Self {
+        let mut line = Line::begin("seal", now, id);
+        line.address("remote", remote);
+        let (word, index) = match event {
+            SealEvent::Initialise => ("initialise", None),
+            SealEvent::ShareTaken { index } => ("share-taken", Some(*index)),
+            SealEvent::ShareRefused { index, .. } => ("share-refused", *index),
+            SealEvent::Reset => ("reset", None),
+            SealEvent::Unsealed => ("unsealed", None),
+        };
+        line.text("event", word);
+        if let Some(index) = index {
+            line.number("share", index.into());
+        }
+        if let SealEvent::ShareRefused { reason, .. } = event {
+            line.text("reason", reason);
+        }
+        Self(line.end())
+    }
+
+    /// Records a piece of housekeeping, which no request asked for.
+    pub fn of_housekeeping(what: &str, id: RequestId, now: Timestamp) -> Self {
+        let mut line = Line::begin("housekeeping", now, id);
+        line.text("what", what);
+        Self(line.end())
+    }
+}
+
+fn write_identity(line: &mut Line, request: &Request, identity: Option<&Identity>, hash: &KeyedHash) {
+    match (identity, &request.token) {
+        (Some(identity), _) => line.object("who", |line| {
+            let token = identity.token();
+            line.hashed("accessor", token.accessor.as_bytes(), hash);
+            line.text("display_name", &token.display_name);
+            line.list("policies", &token.policies);
+            line.text("made_by", &token.path);
+        }),
+        (None, Some(evidence)) => line.object("who", |line| {
+            line.hashed("unknown_token", evidence.expose().as_bytes(), hash);
+        }),
+        (None, None) => {}
+    }
+}
+
+fn write_refusal(line: &mut Line, refusal: &Refusal) {
+    let class = match refusal.class {
+        Class::Invalid => "invalid",
+        Class::Denied => "denied",
+        Class::Missing => "missing",
+        Class::Unsupported => "unsupported",
+        Class::TooLarge => "too-large",
+        Class::Busy => "busy",
+        Class::Unavailable => "unavailable",
+        Class::Internal => "internal",
+    };
+    line.text("class", class);
+    if let Some(private) = &refusal.private {
+        line.text("reason", private);
+    }
+}
+
+fn write_content(line: &mut Line, outcome: &str, content: &Content, hash: &KeyedHash) {
+    line.text("outcome", outcome);
+    if let Some(data) = &content.data {
+        line.hashed_json("data", SecretBytes::expose(data), hash);
+    }
+    if let Some(grant) = &content.auth {
+        line.object("auth", |line| {
+            line.hashed("accessor", grant.accessor.as_bytes(), hash);
+            line.list("policies", &grant.policies);
+            line.number("lease_duration_seconds", grant.lease_duration.0);
+        });
     }
 }

@@ -23,6 +23,14 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// Makes an identity out of a token that is in no store.
+    #[cfg(test)]
+    pub(crate) fn for_test(id: &str, token: Token, names: &Names) -> Self {
+        let id = TokenId::from_stored(id);
+        let slot = id.slot(names);
+        Self { id, token, slot, revision: Revision(0) }
+    }
+
     /// Names the token; the token itself is not kept.
     pub const fn token_id(&self) -> &TokenId {
         &self.id
@@ -64,6 +72,10 @@ pub fn identify(
         None => Err(Interrupt::Refuse(Refusal::denied())),
     };
     match found {
+        Ok((_, token, ..)) if !token.may_come_from(request.remote.ip()) => {
+            let refusal = Refusal::denied().with_private("the token is bound to other addresses");
+            Err(Unidentified::Refused(request, refusal))
+        }
         Ok((id, token, slot, revision)) => Ok(Identified::new(request, Identity { id, token, slot, revision })),
         Err(Interrupt::Fetch) => Err(Unidentified::Fetch(request)),
         Err(Interrupt::Refuse(refusal)) => Err(Unidentified::Refused(request, refusal)),

@@ -4,14 +4,24 @@
 //! How to add one: write a file with a type that implements [`Engine`], and add it to [`ENGINES`] (mountable by
 //! anybody who may mount) or to [`BUILT_IN`] (mounted once at a fixed path). Help, tests and mounting walk these lists.
 
+mod cubbyhole;
+mod kv;
+mod system;
+#[cfg(test)]
+mod test_store;
+mod token;
+mod tree;
+
 use rand_core::CryptoRng;
 
 use crate::auth::Identity;
+use crate::barrier::{Barrier, BarrierError};
 use crate::keys::KeyedHash;
 use crate::mounts::{Mount, Tables};
 use crate::names::{Names, Slot};
 use crate::reply::Reply;
 use crate::request::Request;
+use crate::store::{Expect, Write};
 use crate::time::Timestamp;
 use crate::view::{Interrupt, View};
 
@@ -56,6 +66,28 @@ pub enum Change {
     },
 }
 
+impl Change {
+    /// Seals the change into a write of a batch, adding what must hold for it.
+    pub(crate) fn seal(
+        self,
+        expects: &mut Vec<Expect>,
+        barrier: &Barrier,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Write, BarrierError> {
+        match self {
+            Self::Put { slot, payload } => {
+                let (label, value) = barrier.seal(&slot, payload.expose(), rng)?;
+                Ok(Write::Put { key: *slot.key(), label: label.into(), value: value.into() })
+            }
+            Self::Delete { slot } => Ok(Write::Delete { key: *slot.key() }),
+            Self::DeleteOnly { slot } => {
+                expects.push(Expect::OnlyRow { key: *slot.key() });
+                Ok(Write::Delete { key: *slot.key() })
+            }
+        }
+    }
+}
+
 /// What the driver does after the commit, before it replies.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Effect {
@@ -63,6 +95,8 @@ pub enum Effect {
     ReloadTables,
     /// Something waits in the purge queue: see [`crate::purge`].
     Purge,
+    /// Somebody asked to have dead tokens removed now.
+    CollectTokens,
     /// Seal the vault after the answer is sent.
     Seal,
 }
@@ -112,7 +146,7 @@ pub trait Engine: Sync {
     }
 
     /// Decides a call. It is run again from the start whenever something had to be fetched, so it must have no
-    /// effect but its answer.
+    /// effect but its answer, and what it draws from `rng`, another value each time, must not decide what it reads.
     ///
     /// # Errors
     /// Stops with [`Interrupt`]: something must be fetched first, or the call is refused.
@@ -120,10 +154,10 @@ pub trait Engine: Sync {
 }
 
 /// The engines that people mount, by type name.
-pub static ENGINES: &[&dyn Engine] = &[];
+pub static ENGINES: &[&dyn Engine] = &[&kv::Kv];
 
 /// The engines that are mounted once, at a fixed path, from the start.
-pub static BUILT_IN: &[&dyn Engine] = &[];
+pub static BUILT_IN: &[&dyn Engine] = &[&cubbyhole::Cubbyhole, &token::Tokens, &system::System];
 
 /// Finds the engine of a mount by its type name.
 pub fn find(kind: &str) -> Option<&'static dyn Engine> {

@@ -3,8 +3,17 @@
 //! How to add one: implement [`Storage`] in a file of its own, let it pass [`conformance`], and add it to
 //! [`BACKENDS`].
 
+pub mod cache;
+#[doc(hidden)]
+pub mod conformance;
+pub mod faults;
+pub mod memory;
+pub mod sqlite;
+
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use vault_core::flow::Committed;
 use vault_core::store::{Batch, FolderId, Listed, Row, RowKey};
@@ -14,6 +23,18 @@ pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Most rows of one page of a listing.
 pub const PAGE_ROWS_MAX: usize = 1_000;
+
+/// What a backend needs to open its store.
+pub struct OpenStorage {
+    /// Where the store lies, for backends that keep one on disk.
+    pub path: PathBuf,
+}
+
+/// Opens a store of one backend.
+pub type Open = fn(&OpenStorage) -> Result<Arc<dyn Storage>, StorageError>;
+
+/// The backends by the name that settings use.
+pub const BACKENDS: &[(&str, Open)] = &[("memory", memory::open), ("sqlite", sqlite::open)];
 
 /// Rows under opaque keys.
 ///

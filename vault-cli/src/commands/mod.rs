@@ -1,0 +1,97 @@
+//! The commands, one file each.
+//!
+//! How to add one: write a file with its arguments and a `run`, and add a line to [`Command`] and to [`run`].
+
+#[cfg(feature = "server")]
+mod demo;
+mod init;
+mod kv;
+mod login;
+mod manual;
+mod policy;
+mod raw;
+mod seal;
+mod secrets;
+#[cfg(feature = "server")]
+mod server;
+mod status;
+mod token;
+mod unseal;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use crate::connect::Global;
+use crate::failure::Failure;
+
+/// What to do.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run a server
+    #[cfg(feature = "server")]
+    Server(server::Arguments),
+    /// See the whole thing work, in a temporary folder
+    #[cfg(feature = "server")]
+    Demo(demo::Arguments),
+    /// Make the vault and hand out its shares, once
+    Init(init::Arguments),
+    /// Give one share towards unsealing
+    Unseal(unseal::Arguments),
+    /// Seal the vault: nothing is served until enough shares are given again
+    Seal,
+    /// Show whether the vault is sealed and how many shares are missing (exit code 2 when sealed)
+    Status,
+    /// Remember a token for the next commands
+    Login(login::Arguments),
+    /// Secrets in key-value engines, version 1 and 2
+    #[command(subcommand)]
+    Kv(kv::Command),
+    /// Tokens
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Policies
+    #[command(subcommand)]
+    Policy(policy::Command),
+    /// Mounted secrets engines
+    #[command(subcommand)]
+    Secrets(secrets::Command),
+    /// Read any path
+    Read(raw::Path),
+    /// Write any path; the body is a JSON object on standard input
+    Write(raw::Path),
+    /// List any path
+    List(raw::Path),
+    /// Delete any path
+    Delete(raw::Path),
+    /// Write completions for a shell
+    Completions(manual::Completions),
+    /// Write the manual pages into a folder
+    Man(manual::Pages),
+}
+
+/// Runs a command.
+pub(crate) async fn run(command: Command, global: &Global) -> Result<ExitCode, Failure> {
+    match command {
+        #[cfg(feature = "server")]
+        Command::Server(arguments) => server::run(arguments).await,
+        #[cfg(feature = "server")]
+        Command::Demo(arguments) => demo::run(arguments).await,
+        Command::Init(arguments) => init::run(arguments, global).await,
+        Command::Unseal(arguments) => unseal::run(arguments, global).await,
+        Command::Seal => seal::run(global).await,
+        Command::Status => return status::run(global).await,
+        Command::Login(arguments) => login::run(arguments, global).await,
+        Command::Kv(command) => kv::run(command, global).await,
+        Command::Token(command) => token::run(command, global).await,
+        Command::Policy(command) => policy::run(command, global).await,
+        Command::Secrets(command) => secrets::run(command, global).await,
+        Command::Read(path) => raw::read(path, global).await,
+        Command::Write(path) => raw::write(path, global).await,
+        Command::List(path) => raw::list(path, global).await,
+        Command::Delete(path) => raw::delete(path, global).await,
+        Command::Completions(arguments) => manual::completions(&arguments),
+        Command::Man(arguments) => manual::pages(&arguments),
+    }
+    .map(|()| ExitCode::SUCCESS)
+}

@@ -1,0 +1,82 @@
+//! `capabilities`, `capabilities-self` and `capabilities-accessor`: what a token may do at some paths.
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::{Call, Step};
+use crate::auth::token::{self, TokenId};
+use crate::refusal::{Class, Refusal};
+use crate::reply::Reply;
+use crate::secret::SecretText;
+use crate::view::{Interrupt, View};
+
+/// Most paths of one call.
+const PATHS_MAX: usize = 1_000;
+
+#[derive(Deserialize)]
+struct Ask {
+    token: Option<SecretText>,
+    accessor: Option<String>,
+    paths: Option<Value>,
+    path: Option<Value>,
+}
+
+pub(super) fn own(call: &Call<'_>) -> Result<Step, Interrupt> {
+    let ask: Ask = call.request.parse()?;
+    Ok(describe(call, &ask, &call.identity.token().policies)?)
+}
+
+pub(super) fn of_token(call: &Call<'_>, view: &mut View) -> Result<Step, Interrupt> {
+    let ask: Ask = call.request.parse()?;
+    let given = ask.token.as_ref().filter(|text| !text.is_empty()).ok_or_else(|| Refusal::invalid("missing token"))?;
+    let id = TokenId::of(given, call.token_ids);
+    let policies = policies(call, &id, view, "invalid token")?;
+    Ok(describe(call, &ask, &policies)?)
+}
+
+pub(super) fn of_accessor(call: &Call<'_>, view: &mut View) -> Result<Step, Interrupt> {
+    let ask: Ask = call.request.parse()?;
+    let given = ask.accessor.as_deref().filter(|text| !text.is_empty());
+    let given = given.ok_or_else(|| Refusal::invalid("missing accessor"))?;
+    let invalid = || Refusal::invalid("invalid accessor");
+    let row = view.entry(&token::accessor_slot(call.names, given))?.ok_or_else(invalid)?;
+    let id = TokenId::from_stored(std::str::from_utf8(row.payload.expose()).map_err(|_| invalid())?);
+    let policies = policies(call, &id, view, "invalid accessor")?;
+    Ok(describe(call, &ask, &policies)?)
+}
+
+fn policies(call: &Call<'_>, id: &TokenId, view: &mut View, otherwise: &str) -> Result<Vec<String>, Interrupt> {
+    match token::find_alive(id, call.names, view, call.now) {
+        Ok((_, token, ..)) => Ok(token.policies),
+        Err(Interrupt::Refuse(refusal)) if refusal.class == Class::Denied => Err(Refusal::invalid(otherwise).into()),
+        Err(interrupt) => Err(interrupt),
+    }
+}
+
+fn describe(call: &Call<'_>, ask: &Ask, policies: &[String]) -> Result<Step, Refusal> {
+    let acl = call.tables.acl(policies);
+    let mut data = Map::new();
+    for path in paths(ask)? {
+        let words: Vec<&str> = match acl.capabilities(&path) {
+            None => vec!["root"],
+            Some(granted) => granted.into_iter().map(|capability| capability.word()).collect(),
+        };
+        data.insert("capabilities".to_owned(), json!(words));
+        data.insert(path, json!(words));
+    }
+    Ok(Step::answer(Reply::data(&data)?))
+}
+
+/// Reads the paths, which stock clients send as a list or as one text with commas.
+fn paths(ask: &Ask) -> Result<Vec<String>, Refusal> {
+    let wrong = || Refusal::invalid(format!("'paths' must be a list of 1 to {PATHS_MAX} paths"));
+    let paths: Vec<String> = match ask.paths.as_ref().or(ask.path.as_ref()) {
+        Some(Value::String(text)) => text.split(',').map(|path| path.trim().to_owned()).collect(),
+        Some(Value::Array(list)) => {
+            list.iter().map(|path| path.as_str().map(str::to_owned)).collect::<Option<_>>().ok_or_else(wrong)?
+        }
+        _ => return Err(wrong()),
+    };
+    let fits = (1..=PATHS_MAX).contains(&paths.len()) && paths.iter().all(|path| !path.is_empty());
+    if fits { Ok(paths) } else { Err(wrong()) }
+}

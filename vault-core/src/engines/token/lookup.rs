@@ -1,0 +1,61 @@
+//! `lookup`, `lookup-self` and `lookup-accessor`.
+
+use serde_json::{Value, json};
+
+use super::{Call, Step, Subject};
+use crate::refusal::Refusal;
+use crate::reply::Reply;
+use crate::secret::SecretText;
+use crate::view::{Interrupt, View};
+
+pub(super) fn presented(call: &Call<'_>, view: &mut View) -> Result<Step, Interrupt> {
+    Ok(describe(call, &super::presented(call, view)?)?)
+}
+
+pub(super) fn own(call: &Call<'_>, _: &mut View) -> Result<Step, Interrupt> {
+    Ok(describe(call, &super::own(call))?)
+}
+
+pub(super) fn by_accessor(call: &Call<'_>, view: &mut View) -> Result<Step, Interrupt> {
+    Ok(describe(call, &super::by_accessor(call, view)?)?)
+}
+
+fn describe(call: &Call<'_>, subject: &Subject) -> Result<Step, Refusal> {
+    let token = &subject.token;
+    let ttl = token.expires_at.map_or(0, |end| call.now.until(end).0);
+    let mut data = json!({
+        "accessor": token.accessor,
+        "creation_time": token.created_at.unix_seconds(),
+        "creation_ttl": token.creation_ttl.0,
+        "display_name": token.display_name,
+        "entity_id": "",
+        "expire_time": token.expires_at.map(|end| end.to_string()),
+        "explicit_max_ttl": token.explicit_max_ttl.0,
+        "id": subject.text.as_ref().map_or("", SecretText::expose),
+        "issue_time": token.created_at.to_string(),
+        "meta": Some(&token.metadata).filter(|metadata| !metadata.is_empty()),
+        "num_uses": token.uses_left.unwrap_or(0),
+        "orphan": token.parent.is_none(),
+        "path": token.path,
+        "policies": token.policies,
+        "renewable": token.renewable,
+        "ttl": ttl,
+        "type": "service",
+    });
+    if let Value::Object(fields) = &mut data {
+        if !token.period.is_zero() {
+            fields.insert("period".to_owned(), token.period.0.into());
+        }
+        if let Some(role) = &token.role {
+            fields.insert("role".to_owned(), role.as_str().into());
+        }
+        if !token.bound_cidrs.is_empty() {
+            fields.insert("bound_cidrs".to_owned(), json!(token.bound_cidrs));
+        }
+        if let Some(at) = token.last_renewed_at {
+            fields.insert("last_renewal".to_owned(), at.to_string().into());
+            fields.insert("last_renewal_time".to_owned(), at.unix_seconds().into());
+        }
+    }
+    Ok(Step::answer(Reply::data(&data)?))
+}

@@ -1,0 +1,193 @@
+//! Path patterns of rules: exact paths, `*` at the end for any rest, `+` for any one segment.
+
+use std::cmp::Reverse;
+
+use crate::path::PATH_LENGTH_BYTES_MAX;
+
+/// A pattern; ordered by its text.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct Pattern {
+    /// The text without a leading slash and without the `*` at the end.
+    text: String,
+    /// Whether a `*` stood at the end.
+    any_rest: bool,
+    /// How many segments are `+`.
+    plus_count: usize,
+    /// Where the first `+` or the `*` stands, in bytes; the length of the text where there is neither.
+    first_wildcard: usize,
+}
+
+/// Which of the three kinds a pattern is of; each is looked up in its own way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Shape {
+    /// No wildcard.
+    Exact,
+    /// Only a `*` at the end.
+    Prefix,
+    /// At least one `+`.
+    Segments,
+}
+
+/// Orders the patterns that match one path: the greatest decides. Field by field as the Vault documentation
+/// lists the rules ("Policies", priority matching).
+#[derive(PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct Priority<'a> {
+    first_wildcard: usize,
+    ends_exactly: bool,
+    plus_count: Reverse<usize>,
+    length: usize,
+    text: &'a str,
+}
+
+impl Pattern {
+    /// Checks a pattern.
+    ///
+    /// # Errors
+    /// Answers with the reason for patterns that would not mean what they seem to.
+    pub(super) fn parse(written: &str) -> Result<Self, String> {
+        let path = written.strip_prefix('/').unwrap_or(written);
+        if path.is_empty() {
+            return Err("the path is empty: write a path such as secret/data/app".to_owned());
+        }
+        if path.len() > PATH_LENGTH_BYTES_MAX {
+            return Err(format!("the path has {} bytes; at most {PATH_LENGTH_BYTES_MAX} are allowed", path.len()));
+        }
+        if path.contains("+*") {
+            return Err(format!(
+                "path {written:?}: '+*' is not allowed: write '+' for one segment or '*' for any rest"
+            ));
+        }
+        if path.contains("{{") {
+            return Err(format!("path {written:?}: templates are not supported yet: write the path out"));
+        }
+        let (text, any_rest) = path.strip_suffix('*').map_or((path, false), |text| (text, true));
+        if text.contains('*') {
+            return Err(format!("path {written:?}: '*' only stands at the end: write '+' for one segment"));
+        }
+        let mut position = 0;
+        let mut first_wildcard = text.len();
+        let mut plus_count = 0;
+        for segment in text.split('/') {
+            if segment == "+" {
+                plus_count += 1;
+                first_wildcard = first_wildcard.min(position);
+            }
+            position += segment.len() + 1;
+        }
+        Ok(Self { text: text.to_owned(), any_rest, plus_count, first_wildcard })
+    }
+
+    /// Gives the text without the `*` at the end.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Gives the text up to the first slash.
+    pub(super) fn first_segment(&self) -> &str {
+        self.text.split('/').next().unwrap_or_default()
+    }
+
+    /// Tells whether a path, without leading slash, fits the pattern. A `+` stands for exactly one segment.
+    pub(super) fn matches(&self, path: &str) -> bool {
+        let mut given = path.split('/');
+        let mut wanted = self.text.split('/').peekable();
+        while let Some(segment) = wanted.next() {
+            let Some(found) = given.next() else { return false };
+            let is_last = wanted.peek().is_none();
+            let fits = segment == "+" || segment == found || (is_last && self.any_rest && found.starts_with(segment));
+            if !fits {
+                return false;
+            }
+        }
+        self.any_rest || given.next().is_none()
+    }
+
+    /// Tells which kind the pattern is of.
+    pub(super) const fn shape(&self) -> Shape {
+        match (self.plus_count, self.any_rest) {
+            (0, false) => Shape::Exact,
+            (0, true) => Shape::Prefix,
+            _ => Shape::Segments,
+        }
+    }
+
+    /// Gives the place of the pattern among all that match one path.
+    pub(super) fn priority(&self) -> Priority<'_> {
+        Priority {
+            first_wildcard: self.first_wildcard,
+            ends_exactly: !self.any_rest,
+            plus_count: Reverse(self.plus_count),
+            length: self.text.len(),
+            text: &self.text,
+        }
+    }
+
+    /// Tells whether the pattern can match some path that starts with `folder`, which ends with a slash.
+    pub(super) fn reaches_below(&self, folder: &str) -> bool {
+        let mut segments = self.text.split('/').peekable();
+        for wanted in folder.split_terminator('/') {
+            match segments.next() {
+                None => return false,
+                Some(last) if segments.peek().is_none() => return self.any_rest && wanted.starts_with(last),
+                Some(segment) if segment == "+" || segment == wanted => {}
+                Some(_) => return false,
+            }
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pattern(text: &str) -> Pattern {
+        Pattern::parse(text).unwrap()
+    }
+
+    #[test]
+    fn priorities_follow_the_documented_order() {
+        // Each pattern yields to the next.
+        let chains: [&[&str]; 4] = [
+            &["*", "secret/*", "secret/a*", "secret/ab*"],
+            &["+/+/b", "+/a/b", "secret/+/b", "secret/a/+"],
+            &["secret/+/*", "secret/+/b*", "secret/+/+", "secret/+/b"],
+            &["secret/*", "secret/+"],
+        ];
+        for chain in chains {
+            for pair in chain.windows(2) {
+                assert!(pattern(pair[0]).priority() < pattern(pair[1]).priority(), "{pair:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn misleading_patterns_are_refused() {
+        for text in ["", "/", "a/+*", "a+*", "a/*/b", "**", "u/{{identity.entity.id}}/*"] {
+            assert!(Pattern::parse(text).is_err(), "{text}");
+        }
+        assert_eq!(pattern("/a/b*"), pattern("a/b*"));
+        assert_eq!(pattern("a/+b/c+").shape(), Shape::Exact);
+    }
+
+    #[test]
+    fn reaching_below_a_folder() {
+        let cases = [
+            ("kv/a", true),
+            ("kv/*", true),
+            ("k*", true),
+            ("*", true),
+            ("+/a", true),
+            ("+/*", true),
+            ("kv", false),
+            ("other/+", false),
+            ("other/*", false),
+        ];
+        for (text, reaches) in cases {
+            assert_eq!(pattern(text).reaches_below("kv/"), reaches, "{text}");
+        }
+        assert!(pattern("a/+/c/+").reaches_below("a/b/"));
+        assert!(!pattern("a/+/c/+").reaches_below("a/b/d/"));
+        assert!(!pattern("a/+").reaches_below("a/b/"));
+    }
+}

@@ -1,0 +1,155 @@
+//! The seal: sealed → collecting → unsealed, each a type of its own and each step consuming the one before.
+//!
+//! Formats: docs/formats.md, "Seal configuration" and "Keyring".
+
+mod collecting;
+mod config;
+mod initialise;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use collecting::{Collecting, Progress, Refused, Step, Waited};
+pub use config::{SEAL_CONFIG_LENGTH_BYTES_MAX, SealConfig, SealConfigError};
+pub use initialise::{InitialiseError, Initialised, initialise};
+
+use crate::barrier::{Barrier, BarrierError};
+use crate::id::UnsealAttemptId;
+use crate::keys;
+use crate::sharing::{CombineError, UnsealSecret};
+use crate::store::{FolderId, Row, RowKey, RowKind};
+use crate::time::{Span, Timestamp};
+
+/// The folder of the rows that a sealed vault must find: a name that is hashed with a key could not be found.
+const SEAL_FOLDER: FolderId = FolderId([0; 16]);
+
+/// Where the seal configuration lies.
+pub const SEAL_CONFIG_ROW: RowKey = RowKey::new(SEAL_FOLDER, RowKind::Entry, *b"seal-config\0\0\0\0\0");
+
+/// Where the wrapped keyring lies.
+pub const KEYRING_ROW: RowKey = RowKey::new(SEAL_FOLDER, RowKind::Entry, *b"keyring\0\0\0\0\0\0\0\0\0");
+
+/// How long an attempt to unseal waits for its shares, unless the settings say otherwise: people who stand by have
+/// entered theirs, and shares that lie in memory unattended are a risk.
+pub const ATTEMPT_SPAN: Span = Span(10 * 60);
+
+/// What an operator may set about the seal.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SealSettings {
+    /// How long an attempt waits for its shares before they are wiped.
+    pub attempt_span: Span,
+}
+
+impl Default for SealSettings {
+    fn default() -> Self {
+        Self { attempt_span: ATTEMPT_SPAN }
+    }
+}
+
+/// What a store holds before anything is unsealed.
+#[derive(Debug)]
+pub enum AtRest {
+    /// Neither row is there.
+    Uninitialised,
+    /// Both are there.
+    Sealed(Sealed),
+}
+
+impl AtRest {
+    /// Reads the rows [`SEAL_CONFIG_ROW`] and [`KEYRING_ROW`].
+    ///
+    /// # Errors
+    /// Answers [`SealConfigError`] if only one of them is there or the configuration is damaged: a damaged vault must
+    /// not pass for one that may be initialised.
+    pub fn read(config: Option<&Row>, keyring: Option<&Row>) -> Result<Self, SealConfigError> {
+        match (config, keyring) {
+            (None, None) => Ok(Self::Uninitialised),
+            (Some(config), Some(keyring)) => Ok(Self::Sealed(Sealed {
+                config: Arc::new(SealConfig::from_json(&config.value)?),
+                wrapped_keyring: Arc::clone(&keyring.value),
+            })),
+            (None, Some(_)) => Err(SealConfigError::Missing { row: "seal configuration" }),
+            (Some(_), None) => Err(SealConfigError::Missing { row: "keyring" }),
+        }
+    }
+}
+
+/// A sealed vault: it holds nothing that is not on the disk.
+pub struct Sealed {
+    config: Arc<SealConfig>,
+    wrapped_keyring: Arc<[u8]>,
+}
+
+/// Shows the configuration; the wrapped keyring is left out because it is long.
+impl fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sealed").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl Sealed {
+    /// Gives what is public about the seal.
+    pub const fn config(&self) -> &Arc<SealConfig> {
+        &self.config
+    }
+
+    /// Begins an attempt to unseal, which `attempt` names.
+    pub fn begin(self, attempt: UnsealAttemptId, settings: SealSettings, now: Timestamp) -> Collecting {
+        Collecting::new(self, attempt, now, now.after(settings.attempt_span))
+    }
+
+    fn open(self, secret: &UnsealSecret) -> Result<Unsealed, (Self, OpenError)> {
+        let key = secret.to_key();
+        if !self.config.has_key_check(&keys::key_check(&key, self.config.vault())) {
+            return Err((self, OpenError::KeyCheck));
+        }
+        let seal_key = keys::seal_key(&key, self.config.vault());
+        match Barrier::unwrap_keyring(self.config.vault(), &seal_key, &self.wrapped_keyring) {
+            Ok(barrier) => Ok(Unsealed { sealed: self, barrier }),
+            Err(error) => Err((self, OpenError::Keyring(error))),
+        }
+    }
+}
+
+/// Says why enough genuine shares did not open the vault: something on the disk is damaged, no custodian is at fault.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum OpenError {
+    /// The shares were verified one by one but not together.
+    #[error(
+        "the shares are genuine but do not combine, so the seal configuration is damaged: restore it from a backup ({0})"
+    )]
+    Combine(CombineError),
+    /// The secret opens its commitment but not the key check.
+    #[error("the shares are genuine but the key check of the seal configuration is damaged: restore it from a backup")]
+    KeyCheck,
+    /// The keyring does not open under the right key.
+    #[error("the shares are genuine but the keyring is damaged: restore it from a backup ({0})")]
+    Keyring(BarrierError),
+}
+
+/// An unsealed vault: it holds every key.
+pub struct Unsealed {
+    sealed: Sealed,
+    barrier: Barrier,
+}
+
+impl Unsealed {
+    /// Gives what is public about the seal.
+    pub const fn config(&self) -> &Arc<SealConfig> {
+        &self.sealed.config
+    }
+
+    /// Gives the keys.
+    pub const fn barrier(&self) -> &Barrier {
+        &self.barrier
+    }
+
+    /// Seals the vault: every key is wiped.
+    #[must_use]
+    pub fn seal(self) -> Sealed {
+        self.sealed
+    }
+}

@@ -1,0 +1,29 @@
+//! Pedersen verifiable sharing of the unseal secret over Ristretto255 (Pedersen, CRYPTO '91, section 4).
+//!
+//! The dealer hides the secret `s` and a blinding `r` in two polynomials of degree t − 1; share `i` holds their
+//! values at `i`, and the public commitments `C_k = s_k·G + r_k·H` let everybody tell a good share from a bad one
+//! without learning anything about `s`. What is shared is an *opening* (s, r) of the commitment `C_0`, and each
+//! share is an opening of the commitment to its index: a team's share can be shared among its members in the same way.
+//!
+//! Formats: docs/formats.md, "Share" and "Commitments".
+
+mod combine;
+mod commitments;
+mod dealer;
+mod parse;
+mod secret;
+mod share;
+mod split;
+mod text;
+mod threshold;
+
+#[cfg(test)]
+mod tests;
+
+pub use combine::{CombineError, combine};
+pub use commitments::{Commitments, CommitmentsError};
+pub use parse::SHARE_TEXT_LENGTH_BYTES_MAX;
+pub use secret::UnsealSecret;
+pub use share::{Malformation, MistypedAt, Share, ShareError, VerifiedShare};
+pub use split::{SplitError, split};
+pub use threshold::{ShareIndex, Threshold, ThresholdError};

@@ -1,0 +1,343 @@
+//! The settings file: TOML, every field checked with its line; see docs/config.md.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+/// Largest settings file that is read.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// All settings, checked.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Where the server listens.
+    #[serde(default)]
+    pub listener: ListenerSettings,
+    /// Where the sealed rows are kept.
+    pub storage: StorageSettings,
+    /// Where the audit log is kept.
+    pub audit: AuditSettings,
+    /// How the vault is unsealed.
+    #[serde(default)]
+    pub seal: SealSettings,
+    /// What the server's own log says.
+    #[serde(default)]
+    pub log: LogSettings,
+    /// The address that clients are told to use; the listener's if empty.
+    #[serde(default)]
+    pub api_address: String,
+}
+
+/// Where and within which bounds the server listens.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ListenerSettings {
+    /// Address and port; port 0 takes a free one.
+    pub address: SocketAddr,
+    /// Largest body, in bytes.
+    pub request_bytes_max: usize,
+    /// Most connections at once; further ones wait.
+    pub connections_max: usize,
+    /// Longest time for a TLS handshake and for the head of a request, in seconds.
+    pub header_seconds_max: u64,
+    /// Longest time until a request is answered, in seconds.
+    pub request_seconds_max: u64,
+    /// Longest life of a connection on which nothing happens, in seconds.
+    pub idle_seconds_max: u64,
+    /// Longest time that running requests have when the server stops, in seconds.
+    pub shutdown_seconds_max: u64,
+    /// Certificate and key.
+    pub tls: Option<TlsSettings>,
+    /// Serves plain HTTP; only on loopback.
+    pub danger_plain_http: bool,
+}
+
+/// Certificate and key: files, or a folder in which a certificate for trials is generated.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsSettings {
+    /// The certificate chain in PEM.
+    pub certificate: Option<PathBuf>,
+    /// The private key in PEM.
+    pub key: Option<PathBuf>,
+    /// A folder for a generated certificate authority and certificate.
+    pub self_signed_directory: Option<PathBuf>,
+}
+
+/// Where the sealed rows are kept.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StorageSettings {
+    /// The name of a backend.
+    pub backend: String,
+    /// The file, for backends that have one.
+    #[serde(default)]
+    pub path: PathBuf,
+    /// Memory for recently read rows, in bytes.
+    #[serde(default = "cache_bytes_default")]
+    pub cache_bytes_max: u64,
+    /// Allows a store that forgets everything when the server ends.
+    #[serde(default)]
+    pub danger_forget_everything: bool,
+}
+
+/// Where the audit log is kept.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuditSettings {
+    /// The file.
+    pub path: PathBuf,
+}
+
+/// How the vault is unsealed.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SealSettings {
+    /// Longest life of an unfinished attempt, in seconds.
+    pub attempt_seconds_max: u64,
+}
+
+/// What the server's own log says.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogSettings {
+    /// `error`, `warn`, `info`, `debug` or `trace`.
+    pub level: String,
+    /// `text` or `json`.
+    pub format: String,
+}
+
+impl Default for ListenerSettings {
+    fn default() -> Self {
+        Self {
+            address: SocketAddr::from(([127, 0, 0, 1], 8200)),
+            request_bytes_max: 2 << 20,
+            connections_max: 10_000,
+            header_seconds_max: 10,
+            request_seconds_max: 90,
+            idle_seconds_max: 120,
+            shutdown_seconds_max: 30,
+            tls: None,
+            danger_plain_http: false,
+        }
+    }
+}
+
+impl Default for SealSettings {
+    fn default() -> Self {
+        Self { attempt_seconds_max: 600 }
+    }
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        Self { level: "info".to_owned(), format: "text".to_owned() }
+    }
+}
+
+const fn cache_bytes_default() -> u64 {
+    8 << 20
+}
+
+/// Says what is wrong with a settings file, and where.
+#[derive(Debug, thiserror::Error)]
+#[error("settings {file}: {reason}")]
+pub struct SettingsError {
+    /// The file.
+    pub file: String,
+    /// The line and what is wrong there.
+    pub reason: String,
+}
+
+impl Settings {
+    /// Reads and checks a file. Paths in it are relative to its folder.
+    ///
+    /// # Errors
+    /// Answers [`SettingsError`] with the line.
+    pub fn read(file: &Path) -> Result<Self, SettingsError> {
+        let wrong = |reason: String| SettingsError { file: file.display().to_string(), reason };
+        let length = std::fs::metadata(file).map_err(|error| wrong(error.to_string()))?.len();
+        if length > FILE_BYTES_MAX {
+            return Err(wrong(format!("the file has {length} bytes; at most {FILE_BYTES_MAX} are read")));
+        }
+        let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+        let folder = file.parent().unwrap_or(Path::new(""));
+        Self::parse(&text, folder).map_err(wrong)
+    }
+
+    /// Gives settings for a trial: everything in one folder, with a generated certificate.
+    ///
+    /// # Errors
+    /// Answers the reason if the folder's name is not usable.
+    pub fn trial(folder: &Path) -> Result<Self, String> {
+        let text = "[listener.tls]\nself_signed_directory = \"tls\"\n[storage]\nbackend = \"sqlite\"\npath = \"keyturn.db\"\n\
+                    [audit]\npath = \"audit.jsonl\"\n";
+        Self::parse(text, folder)
+    }
+
+    /// Parses and checks a text.
+    ///
+    /// # Errors
+    /// Answers the line and what is wrong there.
+    pub fn parse(text: &str, folder: &Path) -> Result<Self, String> {
+        let mut settings: Self = toml::from_str(text).map_err(|error| describe(text, &error))?;
+        settings.check().map_err(|(field, reason)| match line_of(text, field) {
+            Some(line) => format!("line {line}: {field} {reason}"),
+            None => format!("{field} {reason}"),
+        })?;
+        let tls = settings.listener.tls.iter_mut();
+        let tls_paths = tls.flat_map(|tls| [&mut tls.certificate, &mut tls.key, &mut tls.self_signed_directory]);
+        for path in tls_paths.flatten().chain([&mut settings.storage.path, &mut settings.audit.path]) {
+            *path = folder.join(&path);
+        }
+        Ok(settings)
+    }
+
+    fn check(&self) -> Result<(), (&'static str, String)> {
+        let listener = &self.listener;
+        let bounds = [
+            ("request_bytes_max", listener.request_bytes_max as u64),
+            ("connections_max", listener.connections_max as u64),
+            ("header_seconds_max", listener.header_seconds_max),
+            ("request_seconds_max", listener.request_seconds_max),
+            ("idle_seconds_max", listener.idle_seconds_max),
+            ("shutdown_seconds_max", listener.shutdown_seconds_max),
+            ("attempt_seconds_max", self.seal.attempt_seconds_max),
+            ("cache_bytes_max", self.storage.cache_bytes_max),
+        ];
+        if let Some((field, _)) = bounds.into_iter().find(|(_, bound)| *bound == 0) {
+            return Err((field, "is 0, which would allow nothing; no setting takes a bound away".to_owned()));
+        }
+        self.check_tls()?;
+        self.check_storage()?;
+        if !matches!(self.log.level.as_str(), "error" | "warn" | "info" | "debug" | "trace") {
+            return Err(("level", "must be error, warn, info, debug or trace".to_owned()));
+        }
+        if !matches!(self.log.format.as_str(), "text" | "json") {
+            return Err(("format", "must be text or json".to_owned()));
+        }
+        Ok(())
+    }
+
+    fn check_tls(&self) -> Result<(), (&'static str, String)> {
+        let listener = &self.listener;
+        match &listener.tls {
+            None if !listener.danger_plain_http => Err((
+                "listener",
+                "has no [listener.tls]: name certificate and key, or a self_signed_directory for a trial".to_owned(),
+            )),
+            None if !listener.address.ip().is_loopback() => {
+                Err(("danger_plain_http", "is allowed on a loopback address only".to_owned()))
+            }
+            None => Ok(()),
+            Some(_) if listener.danger_plain_http => {
+                Err(("danger_plain_http", "contradicts [listener.tls]: leave one of them out".to_owned()))
+            }
+            Some(tls) => match (&tls.certificate, &tls.key, &tls.self_signed_directory) {
+                (Some(_), Some(_), None) | (None, None, Some(_)) => Ok(()),
+                _ => Err(("tls", "needs certificate and key, or self_signed_directory alone".to_owned())),
+            },
+        }
+    }
+
+    fn check_storage(&self) -> Result<(), (&'static str, String)> {
+        let storage = &self.storage;
+        let names: Vec<&str> = crate::storage::BACKENDS.iter().map(|(name, _)| *name).collect();
+        if !names.contains(&storage.backend.as_str()) {
+            return Err(("backend", format!("must be one of {}", names.join(", "))));
+        }
+        if storage.backend == "memory" && !storage.danger_forget_everything {
+            return Err(("backend", "\"memory\" forgets everything; set danger_forget_everything = true".to_owned()));
+        }
+        if storage.backend != "memory" && storage.path.as_os_str().is_empty() {
+            return Err(("storage", "needs a path".to_owned()));
+        }
+        if self.audit.path.as_os_str().is_empty() {
+            return Err(("audit", "needs a path".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+/// Says where and what, without quoting the file: a setting may one day be a secret.
+fn describe(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    match before {
+        Some(before) => format!("line {}: {}", before.matches('\n').count() + 1, error.message()),
+        None => error.message().to_owned(),
+    }
+}
+
+/// Finds the line that sets a field or opens a table.
+fn line_of(text: &str, field: &str) -> Option<usize> {
+    let sets = |line: &str| {
+        let line = line.trim_start().trim_start_matches('[');
+        let name = line.split(['=', ']']).next().unwrap_or_default().trim();
+        name == field || name.ends_with(&format!(".{field}"))
+    };
+    text.lines().position(sets).map(|position| position + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const WHOLE: &str = "[listener]\naddress = \"127.0.0.1:0\"\n[listener.tls]\ncertificate = \"c.pem\"\nkey = \"/k.pem\"\n\
+                         [storage]\nbackend = \"sqlite\"\npath = \"k.db\"\n[audit]\npath = \"a.jsonl\"\n";
+
+    fn refused(text: &str) -> String {
+        Settings::parse(text, Path::new("/x")).err().unwrap_or_else(|| panic!("{text} was accepted"))
+    }
+
+    #[test]
+    fn paths_are_relative_to_the_file() {
+        let settings = Settings::parse(WHOLE, Path::new("/etc/keyturn")).unwrap();
+        let tls = settings.listener.tls.unwrap();
+        assert_eq!(tls.certificate.unwrap(), Path::new("/etc/keyturn/c.pem"));
+        assert_eq!(tls.key.unwrap(), Path::new("/k.pem"));
+        assert_eq!(settings.storage.path, Path::new("/etc/keyturn/k.db"));
+        assert!(Settings::trial(Path::new("/x")).is_ok());
+    }
+
+    #[test]
+    fn mistakes_are_named_with_their_line() {
+        let cases = [
+            ("[listener]\nadress = \"127.0.0.1:0\"".to_owned(), "line 2", "unknown field"),
+            ("[listener]\naddress = \"nowhere\"".to_owned(), "line 2", "socket address"),
+            (WHOLE.replace("[storage]", "[storage]\ncache_bytes_max = 0"), "line 7", "no setting takes a bound away"),
+            (WHOLE.replace("\"sqlite\"", "\"etcd\""), "line 7", "memory, sqlite"),
+            (WHOLE.replace("\"sqlite\"", "\"memory\""), "line 7", "forgets everything"),
+            (WHOLE.replace("key = \"/k.pem\"\n", ""), "line 3", "certificate and key"),
+            (WHOLE.to_owned() + "[log]\nlevel = \"loud\"", "line 12", "error, warn"),
+            (WHOLE.replace("[audit]\npath = \"a.jsonl\"\n", ""), "line 1", "audit"),
+            ("= 1".to_owned(), "line 1", ""),
+        ];
+        for (text, line, part) in cases {
+            let reason = refused(&text);
+            assert!(reason.starts_with(line) && reason.contains(part), "{text}\n→ {reason}");
+        }
+    }
+
+    #[test]
+    fn plain_http_needs_loopback_and_its_name() {
+        let plain = |address: &str, setting: &str| {
+            format!(
+                "[listener]\naddress = \"{address}\"\n{setting}\n[storage]\nbackend = \"sqlite\"\npath = \"k\"\n[audit]\npath = \"a\"\n"
+            )
+        };
+        assert!(Settings::parse(&plain("127.0.0.1:0", "danger_plain_http = true"), Path::new("")).is_ok());
+        assert!(refused(&plain("127.0.0.1:0", "")).contains("listener.tls"));
+        assert!(refused(&plain("0.0.0.0:0", "danger_plain_http = true")).contains("loopback"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in "(\\[|\\]|listener|storage|=|\"|\n|\\.|[a-z]|\\PC){0,60}") {
+            let _ = Settings::parse(&text, Path::new(""));
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The driver: carries requests through the stages of the core and does the IO between them.
+//!
+//! `requests` runs one request, `fetch` reads what pure code asked for, `rules` holds mounts, policies and compiled
+//! rules, `seals` moves the vault between sealed and unsealed, `sweep` removes what was given up.
+
+mod fetch;
+mod requests;
+mod rules;
+mod seals;
+mod stripes;
+mod sweep;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use tokio::sync::{Mutex, Notify, oneshot};
+use vault_core::approval::Gate;
+use vault_core::barrier::Barrier;
+use vault_core::refusal::{Class, Refusal};
+use vault_core::seal::{SealSettings, Unsealed};
+
+use crate::audit_log::AuditLog;
+use crate::environment::Environment;
+use crate::storage::{Storage, StorageError};
+
+use rules::Rules;
+use seals::Phase;
+pub use seals::{Caller, Initialised, Status};
+use stripes::Stripes;
+
+/// What the driver may be told.
+#[derive(Clone, Debug)]
+pub struct DriverSettings {
+    /// What an operator may set about the seal.
+    pub seal: SealSettings,
+    /// How often dead tokens are looked for.
+    pub sweep_interval: Duration,
+}
+
+impl Default for DriverSettings {
+    fn default() -> Self {
+        Self { seal: SealSettings::default(), sweep_interval: Duration::from_secs(300) }
+    }
+}
+
+/// A vault: a store, a log, and the keys while it is unsealed.
+pub struct Vault {
+    storage: Arc<dyn Storage>,
+    storage_kind: &'static str,
+    log: AuditLog,
+    environment: Environment,
+    settings: DriverSettings,
+    /// Keys and rules while unsealed; requests take a reference, sealing takes it away.
+    open: ArcSwapOption<Open>,
+    /// Where the vault is between uninitialised and unsealed; transitions happen under the lock.
+    phase: Mutex<Phase>,
+    /// Told after each sealing, so that the listener closes connections, whose buffers hold copies of secrets.
+    sealed: Notify,
+    /// Told when something waits in the purge queue.
+    purge: Notify,
+    /// Told when somebody wants dead tokens removed now.
+    collect: Notify,
+}
+
+/// What an unsealed vault has in memory; dropping it wipes the keys.
+pub(crate) struct Open {
+    unsealed: Unsealed,
+    rules: Rules,
+    gate: Gate,
+    stripes: Stripes,
+    /// Dropped last, after the keys: its other end tells that they are wiped.
+    _wiping: oneshot::Sender<()>,
+}
+
+impl Open {
+    fn barrier(&self) -> &Barrier {
+        self.unsealed.barrier()
+    }
+}
+
+impl Vault {
+    /// Waits until the vault has been sealed once more.
+    pub async fn until_sealed(&self) {
+        self.sealed.notified().await;
+    }
+
+    /// Gives the clock and the source of randomness.
+    pub fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    fn unsealed(&self) -> Result<Arc<Open>, Refusal> {
+        self.open.load_full().ok_or_else(|| Refusal::new(Class::Unavailable, "Vault is sealed"))
+    }
+}
+
+/// Refuses a request because the store cannot answer.
+fn store_refusal(error: &StorageError) -> Refusal {
+    match error {
+        StorageError::Busy => Refusal::new(Class::Busy, "too many writes are waiting; try again in a moment"),
+        StorageError::Io { .. } | StorageError::Version { .. } => {
+            Refusal::new(Class::Unavailable, "the store cannot be read or written; the server's log has the details")
+                .with_private(error.to_string())
+        }
+    }
+}
+
+/// Refuses a request because its record could not be made durable.
+fn log_refusal(error: &crate::audit_log::AuditLogError) -> Refusal {
+    Refusal::new(
+        Class::Unavailable,
+        "the audit log cannot be written, so nothing is served; free its disk or mend its directory",
+    )
+    .with_private(error.to_string())
+}

@@ -1,0 +1,242 @@
+//! Carries one request from the door to its reply.
+
+use std::sync::Arc;
+
+use vault_core::auth::{self, Unidentified};
+use vault_core::engines::{self, Call, Effect, Step};
+use vault_core::flow::{
+    Approved, Completed, Denied, Identified, Pending, Permitted, Plan, Recorded, Settled, Target, Undecided,
+};
+use vault_core::refusal::{Class, Refusal};
+use vault_core::reply::Reply;
+use vault_core::request::{Operation, Request};
+use vault_core::view::{Interrupt, View};
+
+use crate::driver::fetch::{Fetcher, ROUNDS_MAX};
+use crate::driver::rules::Generation;
+use crate::driver::{Open, Vault, log_refusal, store_refusal};
+use crate::storage::CommitError;
+
+/// Most times that a request starts over because a row it read was changed before its commit. Writers of one
+/// path wait for each other, so this is reached only by a swarm of writers on different paths of one folder.
+const ATTEMPTS_MAX: usize = 64;
+
+/// How one attempt ended.
+enum Attempt {
+    Done(Result<Reply, Refusal>),
+    Again(Request),
+}
+
+impl Vault {
+    /// Carries out a request.
+    ///
+    /// # Errors
+    /// Answers [`Refusal`]; a denial is on durable record by then.
+    pub async fn handle(self: &Arc<Self>, request: Request) -> Result<Reply, Refusal> {
+        let mut request = request;
+        for _ in 0..ATTEMPTS_MAX {
+            match self.attempt(request).await? {
+                Attempt::Done(result) => return result,
+                Attempt::Again(same) => request = same,
+            }
+        }
+        Err(Refusal::new(Class::Busy, "too many others write here at the same time; try again"))
+    }
+
+    async fn attempt(self: &Arc<Self>, request: Request) -> Result<Attempt, Refusal> {
+        let open = self.unsealed()?;
+        let identified = match self.identify(&open, request).await? {
+            Ok(identified) => identified,
+            Err(denied) => return Err(self.deny(&open, denied).await),
+        };
+        let turn = match identified.request().operation {
+            Operation::Read | Operation::List => None,
+            Operation::Write | Operation::Patch | Operation::Delete => {
+                open.stripes.lock(identified.request().path.as_str()).await
+            }
+        };
+        let rules = open.rules.current(self.storage.as_ref(), open.barrier()).await?;
+        let permitted = match self.permit(&open, &rules, identified).await? {
+            Ok(permitted) => permitted,
+            Err(denied) => return Err(self.deny(&open, denied).await),
+        };
+        let seals = permitted.asks_to_seal();
+        let recorded = match self.record(&open, open.gate.pass(permitted)).await {
+            Ok(recorded) => recorded,
+            // A vault whose log cannot be written serves nothing, but whoever may seal it still can.
+            Err(refusal) if seals => {
+                tracing::error!("sealing without a record: {}", refusal.private.unwrap_or(refusal.public));
+                drop(turn);
+                drop(open);
+                self.seal().await;
+                return Ok(Attempt::Done(Ok(Reply::Empty)));
+            }
+            Err(refusal) => return Err(refusal),
+        };
+        let plan = match self.decide(&open, &rules, recorded).await? {
+            Ok(plan) => plan,
+            Err(refused) => return Ok(Attempt::Done(self.complete(open, refused).await)),
+        };
+        let settled = plan.settle(open.barrier(), &mut self.environment.rng());
+        match settled.map_err(|error| Refusal::internal(error.to_string()))? {
+            Settled::Complete(completed) => Ok(Attempt::Done(self.complete(open, completed).await)),
+            Settled::Commit(pending) => {
+                // A caller who goes away must not leave a commit without its effects: it goes on without them.
+                let vault = Arc::clone(self);
+                let committing = tokio::spawn(async move {
+                    let outcome = vault.commit(open, pending).await;
+                    drop(turn);
+                    outcome
+                });
+                committing.await.map_err(|error| Refusal::internal(format!("committing: {error}")))
+            }
+        }
+    }
+
+    async fn identify(&self, open: &Open, request: Request) -> Result<Result<Identified, Denied>, Refusal> {
+        let (barrier, now) = (open.barrier(), self.environment.now());
+        let fetcher = Fetcher { storage: self.storage.as_ref(), barrier, recorded: None };
+        let mut view = View::default();
+        let mut request = request;
+        for _ in 0..ROUNDS_MAX {
+            match auth::identify(request, barrier.names(), barrier.token_ids(), &mut view, now) {
+                Ok(identified) => return Ok(Ok(identified)),
+                Err(Unidentified::Refused(request, refusal)) => return Ok(Err(Denied::unidentified(request, refusal))),
+                Err(Unidentified::Fetch(same)) => {
+                    fetcher.supply(&mut view).await?;
+                    request = same;
+                }
+            }
+        }
+        Err(Refusal::internal("identifying the sender does not come to an end"))
+    }
+
+    async fn permit(
+        &self,
+        open: &Open,
+        rules: &Generation,
+        identified: Identified,
+    ) -> Result<Result<Permitted, Denied>, Refusal> {
+        let path = identified.request().path.as_str();
+        let routed = rules.tables.route(path);
+        let target = routed.and_then(|(mount, below)| {
+            let engine = engines::find(&mount.kind)?;
+            Some((Target { mount: Arc::clone(mount), engine }, below))
+        });
+        let present = match &target {
+            Some((target, below)) if identified.request().operation == Operation::Write => {
+                let call = self.call(open, rules, &identified, target, below);
+                match target.engine.existence(&call) {
+                    Some(slot) => self.storage.get(slot.key()).await.map_err(|error| store_refusal(&error))?.is_some(),
+                    None => true,
+                }
+            }
+            _ => true,
+        };
+        let acl = rules.acl(&identified.identity().token().policies);
+        let target = target.map(|(target, _)| target);
+        Ok(identified.permit(&acl, target, present))
+    }
+
+    fn call<'a>(
+        &self,
+        open: &'a Open,
+        rules: &'a Generation,
+        identified: &'a Identified,
+        target: &'a Target,
+        below: &'a str,
+    ) -> Call<'a> {
+        Call {
+            request: identified.request(),
+            identity: identified.identity(),
+            mount: &target.mount,
+            path: below,
+            tables: &rules.tables,
+            names: open.barrier().names(),
+            token_ids: open.barrier().token_ids(),
+            now: self.environment.now(),
+        }
+    }
+
+    async fn record(&self, open: &Open, approved: Approved) -> Result<Recorded, Refusal> {
+        let (record, recording) = approved.record(open.barrier().audit_values());
+        let durable = self.log.append_durable(record).await.map_err(|error| log_refusal(&error))?;
+        Ok(recording.recorded(durable))
+    }
+
+    async fn deny(&self, open: &Open, denied: Denied) -> Refusal {
+        let record = denied.record(open.barrier().audit_values());
+        match self.log.append_durable(record).await {
+            Ok(durable) => denied.into_refusal(&durable),
+            Err(error) => log_refusal(&error),
+        }
+    }
+
+    async fn decide(
+        &self,
+        open: &Open,
+        rules: &Generation,
+        recorded: Recorded,
+    ) -> Result<Result<Plan, Completed>, Refusal> {
+        let mut recorded = recorded;
+        let mut view = View::default();
+        for _ in 0..ROUNDS_MAX {
+            match recorded.decide(&mut view, |recorded, view| self.step(open, rules, recorded, view)) {
+                Ok(plan) => return Ok(Ok(plan)),
+                Err(Undecided::Refused(completed)) => return Ok(Err(completed)),
+                Err(Undecided::Fetch(same)) => {
+                    recorded = *same;
+                    let fetcher =
+                        Fetcher { storage: self.storage.as_ref(), barrier: open.barrier(), recorded: Some(&recorded) };
+                    if let Err(refusal) = fetcher.supply(&mut view).await {
+                        return Ok(Err(recorded.refuse(refusal)));
+                    }
+                }
+            }
+        }
+        Ok(Err(recorded.refuse(Refusal::internal("the engine does not come to an end"))))
+    }
+
+    fn step(&self, open: &Open, rules: &Generation, recorded: &Recorded, view: &mut View) -> Result<Step, Interrupt> {
+        let identified = recorded.identified().ok_or_else(|| Refusal::internal("housekeeping has no engine"))?;
+        let path = identified.request().path.as_str();
+        let nowhere = || Refusal::new(Class::Missing, format!("no handler for route {path:?}"));
+        let target = recorded.target().ok_or_else(nowhere)?;
+        let below = path.strip_prefix(target.mount.path.as_str()).ok_or_else(nowhere)?;
+        let call = self.call(open, rules, identified, target, below);
+        target.engine.handle(&call, view, &mut self.environment.rng())
+    }
+
+    async fn commit(&self, open: Arc<Open>, mut pending: Pending) -> Attempt {
+        let completed = match self.storage.commit(pending.take_batch()).await {
+            Ok(committed) => pending.committed(committed),
+            Err(CommitError::Conflict { .. }) => match pending.conflicted() {
+                Some(request) => return Attempt::Again(request),
+                None => return Attempt::Done(Err(Refusal::internal("housekeeping has no request"))),
+            },
+            Err(CommitError::Storage(error)) => pending.failed(store_refusal(&error)),
+        };
+        Attempt::Done(self.complete(open, completed).await)
+    }
+
+    /// Carries out the effects, logs the outcome and gives the reply.
+    async fn complete(&self, open: Arc<Open>, completed: Completed) -> Result<Reply, Refusal> {
+        let mut seal = false;
+        for effect in completed.effects() {
+            match effect {
+                Effect::ReloadTables => open.rules.expire(),
+                Effect::Purge => self.purge.notify_one(),
+                Effect::CollectTokens => self.collect.notify_one(),
+                Effect::Seal => seal = true,
+            }
+        }
+        if let Some(record) = completed.record(open.barrier().audit_values(), self.environment.now()) {
+            self.log.append(record);
+        }
+        if seal {
+            drop(open);
+            self.seal().await;
+        }
+        completed.into_result()
+    }
+}

@@ -1,0 +1,96 @@
+//! Mounts, policies and compiled rules of an unsealed vault, replaced as a whole when one changes.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use arc_swap::ArcSwap;
+use vault_core::barrier::Barrier;
+use vault_core::mounts::{self, Tables};
+use vault_core::policy::Acl;
+use vault_core::refusal::Refusal;
+use vault_core::view::{Interrupt, View};
+
+use crate::driver::fetch::{Fetcher, ROUNDS_MAX};
+use crate::storage::Storage;
+
+/// Most sets of policies whose compiled rules are kept; beyond it the kept ones are dropped and compiled anew.
+const COMPILED_MAX: usize = 4_096;
+
+/// The rules in force.
+pub(super) struct Rules {
+    current: ArcSwap<Generation>,
+    /// Set while the rows are newer than the rules in memory; no request is judged by stale rules.
+    stale: AtomicBool,
+    /// Lets one reload after another happen, so that the last one to finish has read the newest rows.
+    reload: tokio::sync::Mutex<()>,
+}
+
+/// Tables together with the rules compiled from them, so that a change of policy drops both at once.
+pub(super) struct Generation {
+    pub(super) tables: Tables,
+    compiled: RwLock<HashMap<Vec<String>, Arc<Acl>>>,
+}
+
+impl Rules {
+    /// Loads the tables of a vault that is being unsealed.
+    pub(super) async fn load(storage: &dyn Storage, barrier: &Barrier) -> Result<Self, Refusal> {
+        let first = Generation::load(storage, barrier).await?;
+        Ok(Self {
+            current: ArcSwap::from_pointee(first),
+            stale: AtomicBool::new(false),
+            reload: tokio::sync::Mutex::new(()),
+        })
+    }
+
+    /// Says that a change of the rows was committed, before its author is answered.
+    pub(super) fn expire(&self) {
+        self.stale.store(true, Ordering::Release);
+    }
+
+    /// Gives the rules as they stand now, loading them first if their rows have changed.
+    pub(super) async fn current(&self, storage: &dyn Storage, barrier: &Barrier) -> Result<Arc<Generation>, Refusal> {
+        if self.stale.load(Ordering::Acquire) {
+            let _one_at_a_time = self.reload.lock().await;
+            if self.stale.swap(false, Ordering::AcqRel) {
+                match Generation::load(storage, barrier).await {
+                    Ok(generation) => self.current.store(Arc::new(generation)),
+                    Err(refusal) => {
+                        self.expire();
+                        return Err(refusal);
+                    }
+                }
+            }
+        }
+        Ok(self.current.load_full())
+    }
+}
+
+impl Generation {
+    async fn load(storage: &dyn Storage, barrier: &Barrier) -> Result<Self, Refusal> {
+        let mut view = View::default();
+        let fetcher = Fetcher { storage, barrier, recorded: None };
+        for _ in 0..ROUNDS_MAX {
+            match mounts::load_tables(barrier.names(), &mut view) {
+                Ok(tables) => return Ok(Self { tables, compiled: RwLock::default() }),
+                Err(Interrupt::Refuse(refusal)) => return Err(refusal),
+                Err(Interrupt::Fetch) => fetcher.supply(&mut view).await?,
+            }
+        }
+        Err(Refusal::internal("loading mounts and policies does not come to an end"))
+    }
+
+    /// Gives the rules of a set of policies; names without a policy grant nothing.
+    pub(super) fn acl(&self, names: &[String]) -> Arc<Acl> {
+        if let Some(acl) = self.compiled.read().unwrap_or_else(PoisonError::into_inner).get(names) {
+            return Arc::clone(acl);
+        }
+        let acl = Arc::new(self.tables.acl(names));
+        let mut compiled = self.compiled.write().unwrap_or_else(PoisonError::into_inner);
+        if compiled.len() >= COMPILED_MAX {
+            compiled.clear();
+        }
+        compiled.insert(names.to_vec(), Arc::clone(&acl));
+        acl
+    }
+}

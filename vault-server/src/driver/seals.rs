@@ -1,0 +1,309 @@
+//! Moves the vault between uninitialised, sealed and unsealed.
+//!
+//! Init, shares and sealing leave durable records too, although a sealed vault has no key to hash anything with: they
+//! name a share's number, never a byte of it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{MutexGuard, oneshot};
+use vault_core::approval::Gate;
+use vault_core::audit::{Record, SealEvent};
+use vault_core::auth::token;
+use vault_core::id::{RequestId, UnsealAttemptId, VaultId};
+use vault_core::mounts;
+use vault_core::refusal::Refusal;
+use vault_core::seal::{
+    AtRest, Collecting, KEYRING_ROW, Refused, SEAL_CONFIG_ROW, SealConfig, Sealed, Step, Unsealed, Waited, initialise,
+};
+use vault_core::secret::SecretText;
+use vault_core::sharing::{Share, Threshold};
+
+use crate::audit_log::AuditLog;
+use crate::driver::rules::Rules;
+use crate::driver::stripes::Stripes;
+use crate::driver::{DriverSettings, Open, Vault, log_refusal, store_refusal};
+use crate::environment::Environment;
+use crate::storage::{CommitError, Storage};
+
+/// Longest wait for running requests when the vault is sealed; the door gives each one up long before.
+const SEAL_WAIT_MAX: Duration = Duration::from_secs(120);
+
+/// Where a vault is.
+pub(super) enum Phase {
+    /// Nothing is there yet.
+    Uninitialised,
+    /// No share has come.
+    Sealed(Sealed),
+    /// Some shares have come.
+    Collecting(Collecting),
+    /// Open.
+    Unsealed {
+        /// What is public about the seal.
+        config: Arc<SealConfig>,
+        /// Ends when the last request has let go of the keys and they are wiped.
+        wiped: oneshot::Receiver<()>,
+    },
+    /// A transition was interrupted: the rows of the seal are read again.
+    Unknown,
+}
+
+/// What anybody may know of a vault.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// Whether no request can be served.
+    pub sealed: bool,
+    /// What is public about the seal; `None` before initialisation.
+    pub config: Option<Arc<SealConfig>>,
+    /// Numbers of the shares given in the running attempt.
+    pub given: Vec<u8>,
+    /// Names the running attempt.
+    pub attempt: Option<UnsealAttemptId>,
+    /// The kind of the store.
+    pub storage_kind: &'static str,
+}
+
+impl Status {
+    /// Names the vault; `None` before initialisation.
+    pub fn vault(&self) -> Option<VaultId> {
+        self.config.as_ref().map(|config| config.vault())
+    }
+}
+
+/// A vault just made.
+pub struct Initialised {
+    /// The shares, one for each custodian.
+    pub shares: Vec<Share>,
+    /// The root token of the bootstrap phase.
+    pub root_token: SecretText,
+}
+
+/// Who gives a share or asks for a transition.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller {
+    /// The request.
+    pub id: RequestId,
+    /// The other end of the connection.
+    pub remote: SocketAddr,
+}
+
+impl Vault {
+    /// Opens a vault over a store and a log. It is sealed, or not initialised yet.
+    ///
+    /// # Errors
+    /// Refuses when the store cannot be read or the rows of the seal are damaged.
+    pub async fn open(
+        storage: Arc<dyn Storage>,
+        storage_kind: &'static str,
+        log: AuditLog,
+        environment: Environment,
+        settings: DriverSettings,
+    ) -> Result<Arc<Self>, Refusal> {
+        let phase = tokio::sync::Mutex::new(read_phase(storage.as_ref()).await?);
+        let (open, sealed, purge, collect) = Default::default();
+        Ok(Arc::new(Self { storage, storage_kind, log, environment, settings, open, phase, sealed, purge, collect }))
+    }
+
+    /// Tells what anybody may know.
+    ///
+    /// # Errors
+    /// Refuses when the store cannot be read.
+    pub async fn status(&self) -> Result<Status, Refusal> {
+        Ok(self.describe(&*self.phase().await?))
+    }
+
+    /// Makes the vault: its keys, the first mounts and policies, a root token, and the shares.
+    ///
+    /// # Errors
+    /// Refuses when there is a vault already, also when another caller was faster.
+    pub async fn initialise(&self, threshold: Threshold, caller: Caller) -> Result<Initialised, Refusal> {
+        let there_already = || Refusal::invalid("Vault is already initialized");
+        let mut phase = self.phase().await?;
+        if !matches!(*phase, Phase::Uninitialised) {
+            return Err(there_already());
+        }
+        self.record_seal_event(SealEvent::Initialise, caller).await?;
+        let now = self.environment.now();
+        let (shares, root_token, batch) = {
+            let mut rng = self.environment.rng();
+            let broken = |error: &dyn std::fmt::Display| Refusal::internal(error.to_string());
+            let vault = VaultId::random(&mut rng);
+            let mut made = initialise(threshold, vault, now, &mut rng).map_err(|error| broken(&error))?;
+            let (names, token_ids) = (made.unsealed.barrier().names(), made.unsealed.barrier().token_ids());
+            let (root_token, root_rows) = token::root(names, token_ids, now, &mut rng)?;
+            let rows: Vec<_> = mounts::initial_changes(names, &mut rng)?.into_iter().chain(root_rows).collect();
+            made.add_rows(rows, &mut rng).map_err(|error| broken(&error))?;
+            (made.shares, root_token, made.batch)
+        };
+        match self.storage.commit(batch).await {
+            Ok(_) => {}
+            Err(CommitError::Conflict { .. }) => return Err(there_already()),
+            Err(CommitError::Storage(error)) => return Err(store_refusal(&error)),
+        }
+        *phase = Phase::Unknown;
+        Ok(Initialised { shares, root_token })
+    }
+
+    /// Takes one share towards unsealing. An unsealed vault takes no notice of it.
+    ///
+    /// # Errors
+    /// Refuses a share that is mistyped, foreign, stale, given already or not of this set, saying which.
+    pub async fn unseal(&self, share: &SecretText, caller: Caller) -> Result<Status, Refusal> {
+        let mut phase = self.phase().await?;
+        let share = match (&*phase, Share::parse(share.expose())) {
+            (Phase::Unsealed { .. }, _) => return Ok(self.describe(&phase)),
+            (Phase::Uninitialised, _) => return Err(Refusal::invalid("server is not yet initialized")),
+            (_, Ok(share)) => share,
+            (_, Err(error)) => return Err(self.refuse_share(None, &error, caller).await),
+        };
+        let index = share.index().get();
+        let collecting = match std::mem::replace(&mut *phase, Phase::Unknown) {
+            Phase::Sealed(sealed) => self.begin(sealed),
+            Phase::Collecting(collecting) => collecting,
+            other => {
+                *phase = other;
+                return Err(Refusal::internal("a share came in a phase that takes none"));
+            }
+        };
+        match collecting.add(share, self.environment.now()) {
+            Ok(Step::More(collecting)) => *phase = Phase::Collecting(collecting),
+            Ok(Step::Done(unsealed)) => {
+                self.note_seal_event(SealEvent::ShareTaken { index }, caller).await;
+                *phase = self.enter(unsealed).await?;
+                self.note_seal_event(SealEvent::Unsealed, caller).await;
+                return Ok(self.describe(&phase));
+            }
+            Err(Refused::Share { collecting, error }) => {
+                *phase = Phase::Collecting(collecting);
+                return Err(self.refuse_share(Some(index), &error, caller).await);
+            }
+            Err(Refused::Expired { sealed, .. }) => {
+                *phase = Phase::Sealed(sealed);
+                return Err(Refusal::invalid("the attempt to unseal ran out of time; enter the share again"));
+            }
+            Err(Refused::Damaged { sealed, error }) => {
+                *phase = Phase::Sealed(sealed);
+                return Err(self.refuse_share(Some(index), &error, caller).await);
+            }
+        }
+        self.note_seal_event(SealEvent::ShareTaken { index }, caller).await;
+        Ok(self.describe(&phase))
+    }
+
+    /// Gives up the running attempt; its shares are wiped.
+    ///
+    /// # Errors
+    /// Refuses before initialisation.
+    pub async fn reset_unseal(&self, caller: Caller) -> Result<Status, Refusal> {
+        let mut phase = self.phase().await?;
+        match std::mem::replace(&mut *phase, Phase::Unknown) {
+            Phase::Collecting(collecting) => {
+                *phase = Phase::Sealed(collecting.reset());
+                self.note_seal_event(SealEvent::Reset, caller).await;
+            }
+            Phase::Uninitialised => {
+                *phase = Phase::Uninitialised;
+                return Err(Refusal::invalid("server is not yet initialized"));
+            }
+            other => *phase = other,
+        }
+        Ok(self.describe(&phase))
+    }
+
+    /// Seals the vault: no request begins from now on; once the running ones have ended, every key is wiped.
+    pub async fn seal(&self) {
+        let mut phase = self.phase.lock().await;
+        drop(self.open.swap(None));
+        if let Phase::Unsealed { wiped, .. } = std::mem::replace(&mut *phase, Phase::Unknown)
+            && tokio::time::timeout(SEAL_WAIT_MAX, wiped).await.is_err()
+        {
+            tracing::error!("a request still runs after sealing; its keys are wiped when it ends");
+        }
+        self.sealed.notify_one();
+        tracing::info!("the vault is sealed");
+    }
+
+    /// Gives the phase as it is now: an attempt whose time is over has ended.
+    async fn phase(&self) -> Result<MutexGuard<'_, Phase>, Refusal> {
+        let mut phase = self.phase.lock().await;
+        *phase = match std::mem::replace(&mut *phase, Phase::Unknown) {
+            Phase::Unknown => read_phase(self.storage.as_ref()).await?,
+            Phase::Collecting(collecting) => match collecting.expire(self.environment.now()) {
+                Waited::Still(collecting) => Phase::Collecting(collecting),
+                Waited::Expired(sealed) => Phase::Sealed(sealed),
+            },
+            settled => settled,
+        };
+        Ok(phase)
+    }
+
+    /// Wipes the shares of an attempt whose time is over, even if nobody asks.
+    pub(super) async fn expire_attempt(&self) -> Result<(), Refusal> {
+        self.phase().await.map(drop)
+    }
+
+    fn begin(&self, sealed: Sealed) -> Collecting {
+        let attempt = UnsealAttemptId::random(&mut self.environment.rng());
+        sealed.begin(attempt, self.settings.seal, self.environment.now())
+    }
+
+    /// Loads the rules with the new keys and opens the vault to requests.
+    async fn enter(&self, unsealed: Unsealed) -> Result<Phase, Refusal> {
+        let config = Arc::clone(unsealed.config());
+        let rules = Rules::load(self.storage.as_ref(), unsealed.barrier()).await?;
+        let (wiping, wiped) = oneshot::channel();
+        let open = Open { unsealed, rules, gate: Gate::default(), stripes: Stripes::new(), _wiping: wiping };
+        self.open.store(Some(Arc::new(open)));
+        self.purge.notify_one();
+        tracing::info!("the vault is unsealed");
+        Ok(Phase::Unsealed { config, wiped })
+    }
+
+    /// Records a refused share and gives the refusal for the caller.
+    async fn refuse_share(&self, index: Option<u8>, error: &(dyn std::error::Error + Sync), caller: Caller) -> Refusal {
+        let reason = error.to_string();
+        self.note_seal_event(SealEvent::ShareRefused { index, reason: &reason }, caller).await;
+        Refusal::invalid(reason)
+    }
+
+    /// Makes an event durable that may go on without a record: a vault whose log cannot be written must still take
+    /// shares and be sealed; it serves nothing else.
+    async fn note_seal_event(&self, event: SealEvent<'_>, caller: Caller) {
+        if let Err(refusal) = self.record_seal_event(event, caller).await {
+            tracing::error!("not on record: {}", refusal.private.as_deref().unwrap_or(&refusal.public));
+        }
+    }
+
+    async fn record_seal_event(&self, event: SealEvent<'_>, caller: Caller) -> Result<(), Refusal> {
+        let record = Record::of_seal_event(&event, caller.id, caller.remote, self.environment.now());
+        self.log.append_durable(record).await.map(drop).map_err(|error| log_refusal(&error))
+    }
+
+    fn describe(&self, phase: &Phase) -> Status {
+        let (config, progress) = match phase {
+            Phase::Uninitialised | Phase::Unknown => (None, None),
+            Phase::Sealed(sealed) => (Some(Arc::clone(sealed.config())), None),
+            Phase::Collecting(collecting) => (Some(Arc::clone(collecting.config())), Some(collecting.progress())),
+            Phase::Unsealed { config, .. } => (Some(Arc::clone(config)), None),
+        };
+        Status {
+            sealed: !matches!(phase, Phase::Unsealed { .. }),
+            config,
+            attempt: progress.as_ref().map(|progress| progress.attempt),
+            given: progress.iter().flat_map(|progress| &progress.given).map(|index| index.get()).collect(),
+            storage_kind: self.storage_kind,
+        }
+    }
+}
+
+/// Reads where a vault is that nobody has opened.
+async fn read_phase(storage: &dyn Storage) -> Result<Phase, Refusal> {
+    let config = storage.get(&SEAL_CONFIG_ROW).await.map_err(|error| store_refusal(&error))?;
+    let keyring = storage.get(&KEYRING_ROW).await.map_err(|error| store_refusal(&error))?;
+    match AtRest::read(config.as_ref(), keyring.as_ref()) {
+        Ok(AtRest::Uninitialised) => Ok(Phase::Uninitialised),
+        Ok(AtRest::Sealed(sealed)) => Ok(Phase::Sealed(sealed)),
+        Err(error) => Err(Refusal::internal(error.to_string())),
+    }
+}

@@ -1,0 +1,189 @@
+//! Housekeeping: removes what was given up, and tokens that are dead. All of it is out of reach already; a crash
+//! in the middle leaves rubbish for the next run.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use vault_core::audit::Record;
+use vault_core::auth::token;
+use vault_core::engines::Step;
+use vault_core::flow::{Plan, Recorded, Settled, Undecided};
+use vault_core::id::RequestId;
+use vault_core::names::{Domain, Folder, Names};
+use vault_core::purge;
+use vault_core::refusal::Refusal;
+use vault_core::reply::Reply;
+use vault_core::store::FolderId;
+use vault_core::view::{Interrupt, View};
+
+use crate::driver::fetch::{Fetcher, ROUNDS_MAX};
+use crate::driver::{Open, Vault, log_refusal, store_refusal};
+use crate::storage::{CommitError, PAGE_ROWS_MAX};
+
+/// How often an unfinished attempt to unseal is looked at, so that its shares are wiped soon after its end.
+const TICK: Duration = Duration::from_secs(5);
+
+/// One piece of housekeeping.
+enum Chore {
+    Purge,
+    CollectTokens,
+    ExpireAttempt,
+}
+
+impl Vault {
+    /// Sweeps for as long as the vault lives: when something waits in the purge queue, and at every interval.
+    pub async fn keep_house(self: Arc<Self>) {
+        let mut ticks = tokio::time::interval(TICK);
+        let mut tokens = tokio::time::interval(self.settings.sweep_interval);
+        loop {
+            let chore = tokio::select! {
+                () = self.purge.notified() => Chore::Purge,
+                () = self.collect.notified() => Chore::CollectTokens,
+                _ = tokens.tick() => Chore::CollectTokens,
+                _ = ticks.tick() => Chore::ExpireAttempt,
+            };
+            if let Err(refusal) = self.do_chore(chore).await {
+                let reason = refusal.private.as_deref().unwrap_or(&refusal.public);
+                tracing::warn!("housekeeping stopped and will be tried again: {reason}");
+            }
+        }
+    }
+
+    async fn do_chore(&self, chore: Chore) -> Result<(), Refusal> {
+        match (chore, self.open.load_full()) {
+            (Chore::ExpireAttempt, _) => self.expire_attempt().await,
+            (Chore::Purge, Some(open)) => self.purge_given_up(&open).await,
+            (Chore::CollectTokens, Some(open)) => {
+                self.collect_tokens(&open).await?;
+                self.purge_given_up(&open).await
+            }
+            (_, None) => Ok(()),
+        }
+    }
+
+    /// Removes the rows of every folder in the purge queue.
+    async fn purge_given_up(&self, open: &Open) -> Result<(), Refusal> {
+        let queue = purge::queue(open.barrier().names());
+        let waiting = self.names_of(open, queue).await?;
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let recorded = self.record_housekeeping("purge").await?;
+        for folder in waiting.iter().filter_map(|name| purge::parse(name)) {
+            self.purge_folder(&recorded, folder).await?;
+            let done = purge::done(&recorded, open.barrier().names(), folder);
+            self.storage.commit(done).await.map_err(|error| commit_refusal(&error))?;
+        }
+        Ok(())
+    }
+
+    /// Removes a folder and everything below it, deepest first, so that a crash loses no folder from sight.
+    async fn purge_folder(&self, recorded: &Recorded, root: FolderId) -> Result<(), Refusal> {
+        let mut open_folders = vec![root];
+        while let Some(&folder) = open_folders.last() {
+            let page = self.storage.list(folder, None, PAGE_ROWS_MAX).await.map_err(|error| store_refusal(&error))?;
+            let mut below = Vec::new();
+            for key in page.iter().filter_map(|listed| listed.key.marked_folder()) {
+                let rows = self.storage.list(key, None, 1).await.map_err(|error| store_refusal(&error))?;
+                below.extend((!rows.is_empty()).then_some(key));
+            }
+            if below.is_empty() {
+                if page.is_empty() {
+                    open_folders.pop();
+                    continue;
+                }
+                let rows = purge::remove(recorded, page.iter().map(|listed| listed.key));
+                self.storage.commit(rows).await.map_err(|error| commit_refusal(&error))?;
+            }
+            open_folders.extend(below);
+        }
+        Ok(())
+    }
+
+    /// Removes every token that is no longer alive.
+    async fn collect_tokens(&self, open: &Open) -> Result<(), Refusal> {
+        let names = open.barrier().names();
+        let ids = self.names_of(open, names.root(Domain::System, "tokens")).await?;
+        let mut recorded = None;
+        for id in ids {
+            let current = match recorded.take() {
+                Some(recorded) => recorded,
+                None => self.record_housekeeping("collect-tokens").await?,
+            };
+            recorded = Some(self.collect_token(open, names, &id, current).await?);
+        }
+        Ok(())
+    }
+
+    async fn collect_token(
+        &self,
+        open: &Open,
+        names: &Names,
+        id: &str,
+        recorded: Recorded,
+    ) -> Result<Recorded, Refusal> {
+        let mut view = View::default();
+        let mut recorded = recorded;
+        let now = self.environment.now();
+        for _ in 0..ROUNDS_MAX {
+            let decided = recorded.decide(&mut view, |_, view| {
+                Ok(Step::commit(Reply::Empty, token::collect_if_dead(id, names, view, now)?))
+            });
+            let plan = match decided {
+                Ok(plan) => plan,
+                Err(Undecided::Refused(completed)) => {
+                    return Err(completed.into_result().err().unwrap_or_else(Refusal::denied));
+                }
+                Err(Undecided::Fetch(same)) => {
+                    recorded = *same;
+                    let fetcher =
+                        Fetcher { storage: self.storage.as_ref(), barrier: open.barrier(), recorded: Some(&recorded) };
+                    fetcher.supply(&mut view).await?;
+                    continue;
+                }
+            };
+            return self.settle_housekeeping(open, plan).await;
+        }
+        Err(Refusal::internal("collecting a token does not come to an end"))
+    }
+
+    async fn settle_housekeeping(&self, open: &Open, plan: Plan) -> Result<Recorded, Refusal> {
+        let settled = plan
+            .settle(open.barrier(), &mut self.environment.rng())
+            .map_err(|error| Refusal::internal(error.to_string()))?;
+        match settled {
+            Settled::Complete(completed) => Ok(completed.into_recorded()),
+            Settled::Commit(mut pending) => match self.storage.commit(pending.take_batch()).await {
+                Ok(committed) => Ok(pending.committed(committed).into_recorded()),
+                // Somebody used or changed the token meanwhile; the next sweep looks at it again.
+                Err(CommitError::Conflict { .. }) => Ok(pending.failed(Refusal::denied()).into_recorded()),
+                Err(CommitError::Storage(error)) => Err(store_refusal(&error)),
+            },
+        }
+    }
+
+    async fn record_housekeeping(&self, what: &str) -> Result<Recorded, Refusal> {
+        let record =
+            Record::of_housekeeping(what, RequestId::random(&mut self.environment.rng()), self.environment.now());
+        let durable = self.log.append_durable(record).await.map_err(|error| log_refusal(&error))?;
+        Ok(Recorded::housekeeping(durable))
+    }
+
+    /// Lists the names in a system folder.
+    async fn names_of(&self, open: &Open, folder: Folder) -> Result<Vec<String>, Refusal> {
+        let mut view = View::default();
+        let fetcher = Fetcher { storage: self.storage.as_ref(), barrier: open.barrier(), recorded: None };
+        for _ in 0..ROUNDS_MAX {
+            match view.list(&folder) {
+                Ok(names) => return Ok(names.to_vec()),
+                Err(Interrupt::Refuse(refusal)) => return Err(refusal),
+                Err(Interrupt::Fetch) => fetcher.supply(&mut view).await?,
+            }
+        }
+        Err(Refusal::internal("a listing does not come to an end"))
+    }
+}
+
+fn commit_refusal(error: &CommitError) -> Refusal {
+    Refusal::internal(error.to_string())
+}

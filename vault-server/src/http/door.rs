@@ -1,0 +1,224 @@
+//! The door: parses a request within bounds, hands it to the vault and writes the answer.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::response::Response;
+use http::request::Parts;
+use http::{HeaderMap, Method, header};
+use vault_core::id::RequestId;
+use vault_core::path::RequestPath;
+use vault_core::refusal::{Class, Refusal};
+use vault_core::request::{Operation, Request};
+use vault_core::secret::{SecretBytes, SecretText};
+
+use super::{Edge, body, envelope, parameters, public};
+
+const HEADER_TOKEN: &str = "x-vault-token";
+const HEADER_NAMESPACE: &str = "x-vault-namespace";
+const HEADER_WRAP_TTL: &str = "x-vault-wrap-ttl";
+const MERGE_PATCH: &str = "application/merge-patch+json";
+
+/// Longest token; ours have 36 characters, and a caller may choose the text of one.
+const TOKEN_LENGTH_BYTES_MAX: usize = 512;
+
+/// Answers one HTTP request.
+pub(super) async fn enter(edge: &Edge, remote: SocketAddr, request: axum::extract::Request) -> Response {
+    let id = RequestId::random(&mut edge.vault.environment().rng());
+    let limit = Duration::from_secs(edge.settings.request_seconds_max);
+    match tokio::time::timeout(limit, answer(edge, id, remote, request)).await {
+        Ok(response) => response,
+        Err(_) => refuse(id, &Refusal::new(Class::Unavailable, "the request took too long and was given up")),
+    }
+}
+
+async fn answer(edge: &Edge, id: RequestId, remote: SocketAddr, request: axum::extract::Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let asked = match ask(&parts) {
+        Ok(asked) => asked,
+        Err(refusal) => return refuse(id, &refusal),
+    };
+    let body = match body::read(body, edge.settings.request_bytes_max).await {
+        Ok(body) => body,
+        Err(refusal) => return refuse(id, &refusal),
+    };
+    if let Some(endpoint) = public::find(asked.path.as_str()) {
+        let call = public::Call { edge, id, remote, method: &parts.method, parameters: &asked.parameters, body };
+        return match endpoint(call).await {
+            Ok(response) => response,
+            Err(refusal) => refuse(id, &refusal),
+        };
+    }
+    let request = match admit(edge, id, remote, &parts, asked, body) {
+        Ok(request) => request,
+        Err(refusal) => return refuse(id, &refusal),
+    };
+    let path = request.path.clone();
+    match edge.vault.handle(request).await {
+        Ok(reply) => envelope::reply(id, &path, reply),
+        Err(refusal) => refuse(id, &refusal),
+    }
+}
+
+/// Refuses a request, telling the caller the public half and the server's log the private one.
+fn refuse(id: RequestId, refusal: &Refusal) -> Response {
+    if let Some(private) = &refusal.private {
+        tracing::warn!(request_id = %id, class = ?refusal.class, "{private}");
+    }
+    envelope::refusal(refusal)
+}
+
+/// What the address line asks for.
+struct Asked {
+    path: RequestPath,
+    parameters: Vec<(String, String)>,
+}
+
+fn ask(parts: &Parts) -> Result<Asked, Refusal> {
+    let below = parts.uri.path().strip_prefix("/v1/").ok_or_else(Refusal::missing)?;
+    let decoded = parameters::decode(below, false)?;
+    let path = RequestPath::parse(&decoded).map_err(|error| Refusal::invalid(error.to_string()))?;
+    Ok(Asked { path, parameters: parameters::parse(parts.uri.query())? })
+}
+
+fn admit(
+    edge: &Edge,
+    id: RequestId,
+    remote: SocketAddr,
+    parts: &Parts,
+    asked: Asked,
+    body: Option<SecretBytes>,
+) -> Result<Request, Refusal> {
+    let operation = operation(parts, &asked.parameters)?;
+    refuse_unsupported(&parts.headers)?;
+    let path = if operation == Operation::List { asked.path.into_folder() } else { asked.path };
+    Ok(Request {
+        id,
+        operation,
+        path,
+        parameters: asked.parameters,
+        body,
+        token: token(&parts.headers)?,
+        remote,
+        received_at: edge.vault.environment().now(),
+    })
+}
+
+fn operation(parts: &Parts, parameters: &[(String, String)]) -> Result<Operation, Refusal> {
+    let lists = parameters.iter().any(|(name, value)| name == "list" && is_true(value));
+    match &parts.method {
+        &Method::GET if lists => Ok(Operation::List),
+        &Method::GET => Ok(Operation::Read),
+        &Method::POST | &Method::PUT => Ok(Operation::Write),
+        &Method::DELETE => Ok(Operation::Delete),
+        &Method::PATCH if is_merge_patch(&parts.headers) => Ok(Operation::Patch),
+        &Method::PATCH => Err(Refusal::invalid(format!("PATCH needs the content type {MERGE_PATCH}"))),
+        method if method.as_str() == "LIST" => Ok(Operation::List),
+        _ => Err(Refusal::unsupported()),
+    }
+}
+
+/// Reads a truth value in every form that Go's `strconv.ParseBool` knows, since stock clients send them all.
+fn is_true(value: &str) -> bool {
+    matches!(value, "1" | "t" | "T" | "true" | "True" | "TRUE")
+}
+
+fn is_merge_patch(headers: &HeaderMap) -> bool {
+    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    given.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(MERGE_PATCH))
+}
+
+/// Takes the token from `X-Vault-Token` or `Authorization: Bearer`; two different ones are refused.
+fn token(headers: &HeaderMap) -> Result<Option<SecretText>, Refusal> {
+    let bearer = headers.get_all(header::AUTHORIZATION).iter().filter_map(|value| {
+        let value = value.to_str().ok()?;
+        let (scheme, rest) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| rest.trim())
+    });
+    let own = headers.get_all(HEADER_TOKEN).iter().filter_map(|value| value.to_str().ok());
+    let mut given = own.chain(bearer).filter(|text| !text.is_empty());
+    let first = given.next();
+    if given.any(|other| Some(other) != first) {
+        return Err(Refusal::invalid("the request carries two different tokens"));
+    }
+    match first {
+        Some(text) if text.len() > TOKEN_LENGTH_BYTES_MAX => Err(Refusal::denied()),
+        first => Ok(first.map(|text| SecretText::new(text.to_owned()))),
+    }
+}
+
+/// Refuses headers that change what a request means and that this server does not know, rather than doing
+/// something else than asked.
+fn refuse_unsupported(headers: &HeaderMap) -> Result<(), Refusal> {
+    let given = |name: &str| headers.get(name).map(|value| value.as_bytes().trim_ascii()).unwrap_or_default();
+    if !matches!(given(HEADER_NAMESPACE), b"" | b"/" | b"root" | b"root/") {
+        return Err(Refusal::invalid("this server has no namespaces; leave X-Vault-Namespace out"));
+    }
+    if !matches!(given(HEADER_WRAP_TTL), b"" | b"0") {
+        return Err(Refusal::invalid("this server does not wrap responses yet; leave X-Vault-Wrap-TTL out"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(*name, value.parse().unwrap());
+        }
+        headers
+    }
+
+    fn parts(method: &str, uri: &str) -> Parts {
+        http::Request::builder().method(method).uri(uri).body(()).unwrap().into_parts().0
+    }
+
+    #[test]
+    fn a_token_comes_from_either_header_but_not_two_from_both() {
+        let text = |pairs| token(&headers(pairs)).map(|token| token.map(|token| token.expose().to_owned()));
+        assert_eq!(text(&[("x-vault-token", "a")]).unwrap().as_deref(), Some("a"));
+        assert_eq!(text(&[("authorization", "Bearer a")]).unwrap().as_deref(), Some("a"));
+        assert_eq!(text(&[("authorization", "bearer a"), ("x-vault-token", "a")]).unwrap().as_deref(), Some("a"));
+        assert_eq!(text(&[("authorization", "Basic a")]).unwrap(), None);
+        assert_eq!(text(&[("x-vault-token", "")]).unwrap(), None);
+        assert!(text(&[("authorization", "Bearer a"), ("x-vault-token", "b")]).is_err());
+        assert!(text(&[("x-vault-token", "a"), ("x-vault-token", "b")]).is_err());
+    }
+
+    #[test]
+    fn addresses_that_could_mean_another_path_are_refused() {
+        for bad in ["/v1/", "/v1/a//b", "/v1/a/../b", "/v1/a/%2e%2e/b", "/v1/a%2f%2fb", "/v1/a%00", "/v1/%ff", "/v1/%"]
+        {
+            assert_eq!(ask(&parts("GET", bad)).err().unwrap().class, Class::Invalid, "{bad}");
+        }
+        for elsewhere in ["/", "/v2/a", "/ui", "/v1"] {
+            assert_eq!(ask(&parts("GET", elsewhere)).err().unwrap().class, Class::Missing, "{elsewhere}");
+        }
+        assert_eq!(ask(&parts("GET", "/v1/a%2Fb")).unwrap().path.as_str(), "a/b");
+    }
+
+    #[test]
+    fn methods_become_operations() {
+        let of = |method, uri| {
+            let parts = parts(method, uri);
+            operation(&parts, &parameters::parse(parts.uri.query()).unwrap())
+        };
+        assert_eq!(of("GET", "/v1/a"), Ok(Operation::Read));
+        assert_eq!(of("GET", "/v1/a?list=true"), Ok(Operation::List));
+        assert_eq!(of("GET", "/v1/a?list=True"), Ok(Operation::List));
+        assert_eq!(of("LIST", "/v1/a"), Ok(Operation::List));
+        assert_eq!(of("PUT", "/v1/a?list=true"), Ok(Operation::Write));
+        assert!(of("PATCH", "/v1/a").is_err());
+        assert!(of("TRACE", "/v1/a").is_err());
+    }
+
+    #[test]
+    fn what_changes_the_meaning_of_a_request_is_not_ignored() {
+        assert!(refuse_unsupported(&headers(&[("x-vault-namespace", "team")])).is_err());
+        assert!(refuse_unsupported(&headers(&[("x-vault-wrap-ttl", "60")])).is_err());
+        assert!(refuse_unsupported(&headers(&[("x-vault-namespace", "root"), ("x-vault-wrap-ttl", "0")])).is_ok());
+    }
+}

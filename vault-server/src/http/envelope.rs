@@ -1,0 +1,123 @@
+//! Writes answers in the envelope of the Vault API.
+
+use axum::body::Body;
+use axum::response::Response;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, StatusCode};
+use serde::Serialize;
+use vault_core::id::RequestId;
+use vault_core::path::RequestPath;
+use vault_core::refusal::Refusal;
+use vault_core::reply::{Content, Grant, Reply};
+use vault_core::secret::SecretBytes;
+
+use super::status;
+
+/// Answers a request that was carried out.
+pub(super) fn reply(id: RequestId, path: &RequestPath, reply: Reply) -> Response {
+    match reply {
+        Reply::Empty => empty(StatusCode::NO_CONTENT),
+        Reply::Content(content) => respond(StatusCode::OK, wrap(id, path, content)),
+        Reply::Gone(content) => respond(StatusCode::NOT_FOUND, wrap(id, path, content)),
+    }
+}
+
+/// Answers a request that was refused.
+pub(super) fn refusal(refusal: &Refusal) -> Response {
+    #[derive(Serialize)]
+    struct Errors<'a> {
+        errors: &'a [&'a str],
+    }
+    let public = [refusal.public.as_str()];
+    let errors: &[&str] = if refusal.public.is_empty() { &[] } else { &public };
+    json(status::of(refusal.class), &Errors { errors })
+}
+
+/// Answers with a JSON value that has no envelope, as the endpoints of a sealed vault do.
+pub(super) fn json<T: Serialize>(status: StatusCode, value: &T) -> Response {
+    match serde_json::to_vec(value) {
+        Ok(body) => respond(status, body),
+        Err(_) => empty(StatusCode::INTERNAL_SERVER_ERROR),
+    }
+}
+
+/// Answers without a body.
+pub(super) fn empty(status: StatusCode) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn respond(status: StatusCode, body: Vec<u8>) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// Writes the envelope around `content`. The data is JSON already and goes in as it is, without being parsed.
+fn wrap(id: RequestId, path: &RequestPath, content: Content) -> Vec<u8> {
+    let data = content.data.as_ref().map_or(b"null".as_slice(), SecretBytes::expose);
+    let mut body = Vec::with_capacity(data.len() * 2 + 512);
+    body.extend_from_slice(format!("{{\"request_id\":\"{id}\",\"lease_id\":\"\",\"renewable\":false").as_bytes());
+    body.extend_from_slice(format!(",\"lease_duration\":{},\"data\":", content.lease_duration.0).as_bytes());
+    body.extend_from_slice(data);
+    body.extend_from_slice(b",\"wrap_info\":null,\"warnings\":");
+    write(&mut body, &Some(&content.warnings).filter(|warnings| !warnings.is_empty()));
+    body.extend_from_slice(b",\"auth\":");
+    write(&mut body, &content.auth.as_ref().map(Auth::of));
+    // Stock clients read the answers of `sys/` at the top level too.
+    let inner = data.strip_prefix(b"{").and_then(|rest| rest.strip_suffix(b"}")).unwrap_or_default();
+    if path.as_str().starts_with("sys/") && !inner.is_empty() {
+        body.push(b',');
+        body.extend_from_slice(inner);
+    }
+    body.push(b'}');
+    body
+}
+
+fn write<T: Serialize>(body: &mut Vec<u8>, value: &T) {
+    let start = body.len();
+    if serde_json::to_writer(&mut *body, value).is_err() {
+        body.truncate(start);
+        body.extend_from_slice(b"null");
+    }
+}
+
+#[derive(Serialize)]
+struct Auth<'a> {
+    client_token: &'a str,
+    accessor: &'a str,
+    policies: &'a [String],
+    token_policies: &'a [String],
+    metadata: Option<&'a std::collections::BTreeMap<String, String>>,
+    lease_duration: u64,
+    renewable: bool,
+    entity_id: &'static str,
+    token_type: &'static str,
+    orphan: bool,
+    mfa_requirement: Option<()>,
+    num_uses: u64,
+}
+
+impl<'a> Auth<'a> {
+    fn of(grant: &'a Grant) -> Self {
+        Self {
+            client_token: grant.token.expose(),
+            accessor: &grant.accessor,
+            policies: &grant.policies,
+            token_policies: &grant.policies,
+            metadata: Some(&grant.metadata).filter(|metadata| !metadata.is_empty()),
+            lease_duration: grant.lease_duration.0,
+            renewable: grant.renewable,
+            entity_id: "",
+            token_type: "service",
+            orphan: grant.orphan,
+            mfa_requirement: None,
+            num_uses: grant.uses,
+        }
+    }
+}

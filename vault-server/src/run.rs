@@ -1,0 +1,120 @@
+//! Puts a server together from its settings and runs it until it is told to stop.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use vault_core::seal;
+use vault_core::time::Span;
+
+use crate::audit_log::AuditLog;
+use crate::config::{ListenerSettings, Settings, TlsSettings};
+use crate::driver::{DriverSettings, Vault};
+use crate::environment::Environment;
+use crate::http::{EdgeSettings, application};
+use crate::listener::{Limits, Listener};
+use crate::storage::cache::CachedStorage;
+use crate::storage::{BACKENDS, OpenStorage, Storage};
+use crate::tls::{self, Certificate};
+
+/// Runs a server until SIGTERM or SIGINT; SIGHUP loads the certificate again. `announce` is told the address once
+/// the server listens.
+///
+/// # Errors
+/// Fails when the store, the log, the certificate or the address cannot be used.
+pub async fn run(settings: Settings, announce: impl FnOnce(&str)) -> anyhow::Result<()> {
+    let certificate = settings.listener.tls.as_ref().map(load_certificate).transpose()?;
+    let vault = open_vault(&settings).await?;
+    let tcp = TcpListener::bind(settings.listener.address)
+        .await
+        .with_context(|| format!("cannot listen on {}", settings.listener.address))?;
+    let address = url(tcp.local_addr()?, certificate.is_some());
+    let app = application(Arc::clone(&vault), edge_settings(&settings, &address));
+    let tls = certificate.as_ref().map(Certificate::server_config).transpose()?;
+    let listener = Listener::new(app, tls, limits(&settings.listener));
+    let (mut hangup, mut terminate, mut interrupt) =
+        (signal(SignalKind::hangup())?, signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    announce(&address);
+    let house = tokio::spawn(Arc::clone(&vault).keep_house());
+    let serving = tokio::spawn({
+        let listener = Arc::clone(&listener);
+        async move { listener.serve(tcp).await }
+    });
+    loop {
+        tokio::select! {
+            () = vault.until_sealed() => listener.close_all(),
+            _ = hangup.recv() => reload(certificate.as_deref()),
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+        }
+    }
+    tracing::info!("stopping: no new connection is accepted, running requests are finished");
+    serving.abort();
+    house.abort();
+    let longest = Duration::from_secs(settings.listener.shutdown_seconds_max);
+    if !listener.drain(longest).await {
+        tracing::warn!("some requests did not end within {} seconds and are cut off", longest.as_secs());
+    }
+    vault.seal().await;
+    Ok(())
+}
+
+fn load_certificate(settings: &TlsSettings) -> Result<Arc<Certificate>, tls::TlsError> {
+    match (&settings.certificate, &settings.key, &settings.self_signed_directory) {
+        (Some(chain), Some(key), _) => Certificate::load(chain, key),
+        (_, _, Some(folder)) => {
+            let (chain, key) = tls::self_signed(folder)?;
+            Certificate::load(&chain, &key)
+        }
+        _ => Err(tls::TlsError { file: "[listener.tls]".to_owned(), reason: "names no certificate".to_owned() }),
+    }
+}
+
+fn reload(certificate: Option<&Certificate>) {
+    match certificate.map(Certificate::reload) {
+        None => tracing::info!("there is no certificate to load"),
+        Some(Ok(())) => tracing::info!("the certificate is loaded again; new connections use it"),
+        Some(Err(error)) => tracing::error!("the certificate stays as it was: {error}"),
+    }
+}
+
+async fn open_vault(settings: &Settings) -> anyhow::Result<Arc<Vault>> {
+    let (kind, open) = BACKENDS
+        .iter()
+        .find(|(name, _)| *name == settings.storage.backend)
+        .with_context(|| format!("no storage backend is called {}", settings.storage.backend))?;
+    let storage = open(&OpenStorage { path: settings.storage.path.clone() })
+        .with_context(|| format!("cannot open {}", settings.storage.path.display()))?;
+    let storage: Arc<dyn Storage> = Arc::new(CachedStorage::new(storage, settings.storage.cache_bytes_max));
+    let log = AuditLog::open(&settings.audit.path)?;
+    let driver = DriverSettings {
+        seal: seal::SealSettings { attempt_span: Span(settings.seal.attempt_seconds_max) },
+        ..DriverSettings::default()
+    };
+    let opened = Vault::open(storage, kind, log, Environment::system(), driver).await;
+    opened.map_err(|refusal| anyhow::anyhow!(refusal.private.unwrap_or(refusal.public)))
+}
+
+fn edge_settings(settings: &Settings, address: &str) -> EdgeSettings {
+    let told = Some(&settings.api_address).filter(|address| !address.is_empty());
+    EdgeSettings {
+        request_bytes_max: settings.listener.request_bytes_max,
+        request_seconds_max: settings.listener.request_seconds_max,
+        api_address: told.map_or(address, String::as_str).to_owned(),
+    }
+}
+
+const fn limits(settings: &ListenerSettings) -> Limits {
+    Limits {
+        connections_max: settings.connections_max,
+        head: Duration::from_secs(settings.header_seconds_max),
+        idle: Duration::from_secs(settings.idle_seconds_max),
+    }
+}
+
+fn url(address: SocketAddr, tls: bool) -> String {
+    format!("{}://{address}", if tls { "https" } else { "http" })
+}

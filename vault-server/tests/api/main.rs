@@ -1,0 +1,13 @@
+//! The HTTP API as clients see it, over a vault in memory.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may stop at the first surprise"
+)]
+
+mod audit;
+mod flow;
+mod seal;
+mod stranger;
+mod support;
