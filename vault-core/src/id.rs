@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 
 /// Names one vault for its whole life: 16 random bytes drawn at initialisation.
@@ -131,11 +132,14 @@ fn random_uuid(rng: &mut dyn rand_core::CryptoRng) -> [u8; 16] {
 }
 
 fn write_uuid(bytes: &[u8; 16], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    for (position, byte) in bytes.iter().enumerate() {
-        if matches!(position, 4 | 6 | 8 | 10) {
+    let mut digits = [0; 32];
+    HEXLOWER.encode_mut(bytes, &mut digits);
+    let digits = std::str::from_utf8(&digits).map_err(|_| fmt::Error)?;
+    for (position, range) in [0..8, 8..12, 12..16, 16..20, 20..32].into_iter().enumerate() {
+        if position > 0 {
             f.write_str("-")?;
         }
-        write!(f, "{byte:02x}")?;
+        f.write_str(digits.get(range).unwrap_or_default())?;
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ mod file;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 use vault_core::audit::Record;
@@ -18,6 +19,16 @@ pub use file::LogFile;
 
 /// Most bytes that may wait for the disk; a caller beyond it is refused.
 const PENDING_BYTES_MAX: usize = 64 << 20;
+
+/// Groups of at least this many callers are waited for: as many are likely to come again, and each sync that they
+/// share saves the machine one.
+const GATHER_FROM: usize = 4;
+
+/// Longest wait for a group to gather; about what one sync takes.
+const GATHER_MAX: Duration = Duration::from_micros(250);
+
+/// Longest time that an outcome waits for a record to share its sync with.
+const OUTCOME_WAIT_MAX: Duration = Duration::from_millis(100);
 
 /// Why a record could not be made durable: nothing may be served.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -56,6 +67,8 @@ struct Shared {
 struct State {
     lines: Vec<u8>,
     waiting: Vec<Waiting>,
+    /// How many must wait before the thread is woken.
+    wake_at: usize,
     /// The number of the next record.
     next: u64,
     /// The first number that is not yet durable.
@@ -84,7 +97,7 @@ impl AuditLog {
     /// # Errors
     /// Answers [`AuditLogError`] when the thread cannot be started.
     pub fn start(sink: Box<dyn LogSink>, next: u64) -> Result<Self, AuditLogError> {
-        let state = State { lines: Vec::new(), waiting: Vec::new(), next, durable: next, closing: false };
+        let state = State { lines: Vec::new(), waiting: Vec::new(), wake_at: 1, next, durable: next, closing: false };
         let shared = Arc::new(Shared { state: Mutex::new(state), work: Condvar::new() });
         let own = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
@@ -100,21 +113,30 @@ impl AuditLog {
     /// Answers [`AuditLogError`] when it cannot be written; then nothing of the request may happen.
     pub async fn append_durable(&self, record: Record) -> Result<Durable, AuditLogError> {
         let (answer, outcome) = oneshot::channel();
-        {
+        let wake = {
             let mut state = self.shared.lock();
             let number = state.put(&record)?;
             state.waiting.push(Waiting { number, answer });
+            state.waiting.len() == state.wake_at
+        };
+        if wake {
+            self.shared.work.notify_one();
         }
-        self.shared.work.notify_one();
         outcome.await.map_err(|_| AuditLogError { what: "its thread has ended".to_owned() })?
     }
 
     /// Appends a record that the next sync makes durable: the outcome of something whose intent already is.
     pub fn append(&self, record: Record) {
-        if let Err(error) = self.shared.lock().put(&record) {
+        let (first, put) = {
+            let mut state = self.shared.lock();
+            (state.lines.is_empty(), state.put(&record))
+        };
+        if let Err(error) = put {
             tracing::error!("an outcome is not on record: {error}");
         }
-        self.shared.work.notify_one();
+        if first {
+            self.shared.work.notify_one();
+        }
     }
 }
 
@@ -131,6 +153,11 @@ impl Drop for AuditLog {
 }
 
 impl State {
+    fn take(&mut self, lines: &mut Vec<u8>) -> (Vec<Waiting>, u64) {
+        std::mem::swap(lines, &mut self.lines);
+        (std::mem::take(&mut self.waiting), self.next)
+    }
+
     fn put(&mut self, record: &Record) -> Result<u64, AuditLogError> {
         if self.lines.len() > PENDING_BYTES_MAX {
             return Err(AuditLogError { what: "too many records wait for the disk".to_owned() });
@@ -152,7 +179,9 @@ impl Shared {
     fn write_all(&self, mut sink: Box<dyn LogSink>) {
         let mut lines = Vec::new();
         let mut broken = false;
-        while let Some((waiting, end)) = self.take(&mut lines) {
+        let mut last_group = 0;
+        while let Some((waiting, end)) = self.take(&mut lines, last_group) {
+            last_group = waiting.len();
             let written = if broken { sink.restore() } else { Ok(()) }.and_then(|()| sink.append(&lines));
             broken = written.is_err();
             match written {
@@ -171,16 +200,34 @@ impl Shared {
 
     /// Waits for lines and takes them, with those who wait for them and the number after the last one; `None` when
     /// the log is closed and nothing is left.
-    fn take(&self, lines: &mut Vec<u8>) -> Option<(Vec<Waiting>, u64)> {
+    fn take(&self, lines: &mut Vec<u8>, last_group: usize) -> Option<(Vec<Waiting>, u64)> {
         let mut state = self.lock();
-        while state.lines.is_empty() {
-            if state.closing {
-                return None;
-            }
-            state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+        while state.waiting.is_empty() && !state.closing {
+            state = if state.lines.is_empty() {
+                self.work.wait(state).unwrap_or_else(PoisonError::into_inner)
+            } else {
+                let (mut state, waited) = self.wait(state, OUTCOME_WAIT_MAX);
+                if waited {
+                    return Some(state.take(lines));
+                }
+                state
+            };
         }
-        std::mem::swap(lines, &mut state.lines);
-        Some((std::mem::take(&mut state.waiting), state.next))
+        if state.lines.is_empty() {
+            return None;
+        }
+        if last_group >= GATHER_FROM && state.waiting.len() < last_group && !state.closing {
+            state.wake_at = last_group;
+            state = self.wait(state, GATHER_MAX).0;
+            state.wake_at = 1;
+        }
+        Some(state.take(lines))
+    }
+
+    /// Waits to be woken; tells whether the time ran out first.
+    fn wait<'a>(&self, state: MutexGuard<'a, State>, longest: Duration) -> (MutexGuard<'a, State>, bool) {
+        let (state, waited) = self.work.wait_timeout(state, longest).unwrap_or_else(PoisonError::into_inner);
+        (state, waited.timed_out())
     }
 
     /// Refuses those whose lines were not written, and those whose lines have gathered meanwhile, since their numbers
