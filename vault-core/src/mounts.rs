@@ -102,9 +102,9 @@ impl Mount {
         self.options.get(name).map(String::as_str)
     }
 
-    /// Finds the folder called `name` among the mount's data.
+    /// Finds the root folder called `name` among the mount's data, for engines that keep several.
     pub fn folder(&self, names: &Names, name: &str) -> Folder {
-        names.folder(&self.root(names), name)
+        names.root(Domain::Data, &format!("{}/{name}", self.id))
     }
 
     /// Finds the root folder of the mount's data.

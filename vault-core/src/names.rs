@@ -59,26 +59,33 @@ impl Slot {
 }
 
 /// Computes the keyed hashes that stand for names on disk.
-pub struct Names(KeyedHash);
+pub struct Names {
+    hash: KeyedHash,
+    /// The folder of tokens, which every request looks into.
+    tokens: Folder,
+}
 
 impl Names {
     /// Prepares for the names key of a keyring.
     pub fn new(key: &SecretKey) -> Self {
-        Self(KeyedHash::new(key))
+        let hash = KeyedHash::new(key);
+        let tokens = root(&hash, Domain::System, "tokens");
+        Self { hash, tokens }
+    }
+
+    /// Finds the root folder of tokens.
+    pub const fn tokens(&self) -> Folder {
+        self.tokens
     }
 
     /// Finds a root folder. `label` is fixed in the code or names a mount's data.
     pub fn root(&self, domain: Domain, label: &str) -> Folder {
-        let tag: &[u8] = match domain {
-            Domain::System => b"root/system/",
-            Domain::Data => b"root/data/",
-        };
-        Folder { domain, id: FolderId(self.short_hash(&[tag, label.as_bytes()])) }
+        root(&self.hash, domain, label)
     }
 
     /// Finds the folder `name` inside `parent`.
     pub fn folder(&self, parent: &Folder, name: &str) -> Folder {
-        let id = self.short_hash(&[b"folder/", &parent.id.0, name.as_bytes()]);
+        let id = short_hash(&self.hash, &[b"folder/", &parent.id.0, name.as_bytes()]);
         Folder { domain: parent.domain, id: FolderId(id) }
     }
 
@@ -94,14 +101,22 @@ impl Names {
 
     /// Finds the row of the entry `name` inside `parent`.
     pub fn entry(&self, parent: &Folder, name: &str) -> Slot {
-        let id = self.short_hash(&[b"entry/", &parent.id.0, name.as_bytes()]);
+        let id = short_hash(&self.hash, &[b"entry/", &parent.id.0, name.as_bytes()]);
         Slot { domain: parent.domain, key: RowKey::new(parent.id, RowKind::Entry, id), name: name.to_owned() }
     }
+}
 
-    /// Shortens a keyed hash to 128 bits: without the key nobody can search for two names that meet.
-    fn short_hash(&self, parts: &[&[u8]]) -> [u8; 16] {
-        *self.0.hash(parts).first_chunk().unwrap_or(&[0; 16])
-    }
+fn root(hash: &KeyedHash, domain: Domain, label: &str) -> Folder {
+    let tag: &[u8] = match domain {
+        Domain::System => b"root/system/",
+        Domain::Data => b"root/data/",
+    };
+    Folder { domain, id: FolderId(short_hash(hash, &[tag, label.as_bytes()])) }
+}
+
+/// Shortens a keyed hash to 128 bits: without the key nobody can search for two names that meet.
+fn short_hash(hash: &KeyedHash, parts: &[&[u8]]) -> [u8; 16] {
+    *hash.hash(parts).first_chunk().unwrap_or(&[0; 16])
 }
 
 #[cfg(test)]

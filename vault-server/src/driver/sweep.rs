@@ -9,7 +9,7 @@ use vault_core::auth::token;
 use vault_core::engines::Step;
 use vault_core::flow::{Plan, Recorded, Settled, Undecided};
 use vault_core::id::RequestId;
-use vault_core::names::{Domain, Folder, Names};
+use vault_core::names::{Folder, Names};
 use vault_core::purge;
 use vault_core::refusal::Refusal;
 use vault_core::reply::Reply;
@@ -103,7 +103,7 @@ impl Vault {
     /// Removes every token that is no longer alive.
     async fn collect_tokens(&self, open: &Open) -> Result<(), Refusal> {
         let names = open.barrier().names();
-        let ids = self.names_of(open, names.root(Domain::System, "tokens")).await?;
+        let ids = self.names_of(open, names.tokens()).await?;
         let mut recorded = None;
         for id in ids {
             let current = match recorded.take() {

@@ -167,7 +167,7 @@ pub fn read(slot: &Slot, view: &mut View) -> Result<Option<(Token, Revision)>, I
 
 /// Finds the folder of all tokens.
 pub fn folder(names: &Names) -> Folder {
-    names.root(Domain::System, "tokens")
+    names.tokens()
 }
 
 /// Finds the row that leads from an accessor to its token.
