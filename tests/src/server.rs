@@ -111,6 +111,25 @@ impl Server {
         &self.home
     }
 
+    /// Sends a signal by its name, such as `HUP`.
+    ///
+    /// # Errors
+    /// Fails when the signal cannot be sent.
+    pub fn signal(&self, name: &str) -> Result<()> {
+        let status = Command::new("kill").args(["-s", name, &self.process.0.id().to_string()]).status()?;
+        anyhow::ensure!(status.success(), "kill -s {name}: {status}");
+        Ok(())
+    }
+
+    /// Waits until the server has ended by itself and tells whether it ended well.
+    ///
+    /// # Errors
+    /// Fails when the process cannot be waited for.
+    pub fn wait(self) -> Result<bool> {
+        let Self { mut process, .. } = self;
+        Ok(process.0.wait()?.success())
+    }
+
     /// Opens a connection.
     ///
     /// # Errors

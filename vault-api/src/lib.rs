@@ -13,17 +13,6 @@
 //! # }
 //! ```
 #![forbid(unsafe_code)]
-#![cfg_attr(
-    test,
-    allow(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::indexing_slicing,
-        clippy::panic,
-        clippy::allow_attributes,
-        reason = "a test may stop at the first surprise"
-    )
-)]
 
 pub mod address;
 pub mod client;

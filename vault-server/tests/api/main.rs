@@ -7,6 +7,7 @@
 )]
 
 mod audit;
+mod faults;
 mod flow;
 mod seal;
 mod stranger;

@@ -63,11 +63,21 @@ impl TestVault {
     /// Starts over a store of the test's own.
     pub(crate) async fn over(storage: Arc<dyn Storage>) -> Self {
         let directory = tempfile::tempdir().unwrap();
+        let log = AuditLog::open(&directory.path().join("audit.jsonl")).unwrap();
+        Self::assemble(storage, log, directory).await
+    }
+
+    /// Starts an unsealed vault over a log of the test's own.
+    pub(crate) async fn ready_with_log(log: AuditLog) -> Self {
+        let storage = Arc::new(MemoryStorage::default());
+        Self::assemble(storage, log, tempfile::tempdir().unwrap()).await.furnished().await
+    }
+
+    async fn assemble(storage: Arc<dyn Storage>, log: AuditLog, directory: tempfile::TempDir) -> Self {
         let audit_path = directory.path().join("audit.jsonl");
         let clock = Arc::new(TestClock(AtomicI64::new(1_800_000_000_000_000_000)));
         let entropy = Seeded(Mutex::new(StdRng::seed_from_u64(7)));
         let environment = Environment::new(Box::new(SharedClock(Arc::clone(&clock))), Box::new(entropy));
-        let log = AuditLog::open(&audit_path).unwrap();
         let vault = Vault::open(storage, "memory", log, environment, DriverSettings::default()).await.unwrap();
         let settings = EdgeSettings {
             request_bytes_max: 100_000,
@@ -80,7 +90,12 @@ impl TestVault {
 
     /// Starts an unsealed vault with KV version 2 at `secret/` and version 1 at `kv/`.
     pub(crate) async fn ready() -> Self {
-        let mut vault = Self::blank().await;
+        Self::blank().await.furnished().await
+    }
+
+    /// Initialises, unseals and mounts.
+    pub(crate) async fn furnished(self) -> Self {
+        let mut vault = self;
         vault.initialise(3, 2).await;
         vault.unseal().await;
         let mount = |version: &str| json!({"type": "kv", "options": {"version": version}});

@@ -1,0 +1,207 @@
+//! The command line as people type it, the README's commands among them.
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use tests::server::Server;
+
+struct Terminal<'a> {
+    server: &'a Server,
+    home: tempfile::TempDir,
+}
+
+impl<'a> Terminal<'a> {
+    fn new(server: &'a Server) -> Result<Self> {
+        Ok(Self { server, home: tempfile::tempdir()? })
+    }
+
+    /// Types a command line, with `typed` on standard input.
+    fn run(&self, line: &str, typed: &str) -> Result<Output> {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let (program, arguments) = words.split_first().context("an empty command line")?;
+        ensure!(*program == "keyturn", "{line}");
+        let mut child = Command::new(tests::binary::keyturn()?)
+            .args(arguments)
+            .env_clear()
+            .env("HOME", self.home.path())
+            .env("KEYTURN_ADDR", self.server.url())
+            .env("KEYTURN_CACERT", self.server.authority_file())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        // A command that reads nothing may have ended already.
+        let _ = child.stdin.take().context("no standard input")?.write_all(typed.as_bytes());
+        Ok(child.wait_with_output()?)
+    }
+
+    fn ok(&self, line: &str, typed: &str) -> Result<String> {
+        let output = self.run(line, typed)?;
+        let (out, err) = (String::from_utf8(output.stdout)?, String::from_utf8_lossy(&output.stderr).into_owned());
+        ensure!(output.status.success(), "{line}: {}\n{out}\n{err}", output.status);
+        Ok(out)
+    }
+
+    fn fails(&self, line: &str, typed: &str, code: i32) -> Result<String> {
+        let output = self.run(line, typed)?;
+        let err = String::from_utf8_lossy(&output.stderr).into_owned();
+        ensure!(output.status.code() == Some(code), "{line}: {} instead of {code}\n{err}", output.status);
+        Ok(err)
+    }
+}
+
+/// Finds the shares and the root token in what `keyturn init` prints.
+fn handed_out(printed: &str) -> (Vec<&str>, &str) {
+    let lines: Vec<&str> = printed.lines().map(str::trim).collect();
+    let shares = lines.iter().filter(|line| line.starts_with("keyturn-share-")).copied().collect();
+    let root = lines.iter().find(|line| line.starts_with("kts.")).copied().unwrap_or_default();
+    (shares, root)
+}
+
+/// Gives the commands of the README's section "Run a server" that speak to one.
+fn readme_commands() -> Result<Vec<String>> {
+    let readme = std::fs::read_to_string(tests::tree::root().join("README.md"))?;
+    let commands =
+        readme.lines().filter_map(|line| line.strip_prefix("    ")).filter(|line| line.starts_with("keyturn "));
+    Ok(commands.map(str::to_owned).collect())
+}
+
+#[test]
+fn the_readmes_commands_work_as_they_stand() -> Result<()> {
+    let server = Server::start()?;
+    let terminal = Terminal::new(&server)?;
+    let commands = readme_commands()?;
+    ensure!(commands.len() >= 6, "the README's commands were not found: {commands:?}");
+    let mut printed = String::new();
+    for command in commands {
+        let (shares, root) = handed_out(&printed);
+        let shares: Vec<String> = shares.into_iter().map(str::to_owned).collect();
+        let root = root.to_owned();
+        match command.as_str() {
+            "keyturn unseal" => {
+                for share in shares.iter().take(3) {
+                    terminal.ok(&command, share)?;
+                }
+            }
+            "keyturn login" => drop(terminal.ok(&command, &root)?),
+            line if line.starts_with("keyturn kv put") => drop(terminal.ok(line, "hunter2\n")?),
+            line if line.starts_with("keyturn kv get") => ensure!(terminal.ok(line, "")?.contains("hunter2"), "{line}"),
+            line if line.starts_with("keyturn init") => printed = terminal.ok(line, "")?,
+            line => drop(terminal.ok(line, "")?),
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn people_are_told_where_they_stand_and_what_to_type() -> Result<()> {
+    let server = Server::start()?;
+    let terminal = Terminal::new(&server)?;
+    ensure!(terminal.run("keyturn status", "")?.status.code() == Some(2), "an uninitialised vault is not open");
+    let printed = terminal.ok("keyturn init --shares 3 --threshold 2", "")?;
+    let (shares, root) = handed_out(&printed);
+    let [one, two, _] = shares[..] else { anyhow::bail!("three shares were asked for:\n{printed}") };
+    let sealed = terminal.fails("keyturn kv get secret/a", "", 2)?;
+    ensure!(sealed.contains("keyturn unseal"), "{sealed}");
+    let progress = terminal.ok("keyturn unseal", one)?;
+    ensure!(progress.contains("1 of 2 shares given, 1 to go"), "{progress}");
+    let again = terminal.fails("keyturn unseal", one, 1)?;
+    ensure!(again.contains("given already"), "{again}");
+    ensure!(terminal.ok("keyturn unseal --share-file -", two)?.contains("unsealed"), "two shares unseal");
+    let denied = terminal.fails("keyturn secrets list", "", 1)?;
+    ensure!(denied.contains("keyturn login"), "{denied}");
+    terminal.ok("keyturn login", root)?;
+    ensure!(terminal.fails("keyturn kv put cubbyhole/a password=hunter2", "", 2).is_ok(), "a value in the arguments");
+    terminal.ok("keyturn seal", "")?;
+    ensure!(terminal.run("keyturn status", "")?.status.code() == Some(2), "sealed again");
+    Ok(())
+}
+
+#[test]
+fn every_verb_of_kv_works_on_both_versions() -> Result<()> {
+    let server = Server::start()?;
+    let terminal = Terminal::new(&server)?;
+    let printed = terminal.ok("keyturn init --shares 1 --threshold 1", "")?;
+    let (shares, root) = handed_out(&printed);
+    terminal.ok("keyturn unseal", shares.first().context("no share")?)?;
+    terminal.ok("keyturn login", root)?;
+    terminal.ok("keyturn secrets enable --path one --version 1 kv", "")?;
+    terminal.ok("keyturn secrets enable --path two --version 2 kv", "")?;
+    for mount in ["one", "two"] {
+        terminal.ok(&format!("keyturn kv put {mount}/a/b user password"), "berta\nhunter2\n")?;
+        ensure!(terminal.ok(&format!("keyturn kv get --field password {mount}/a/b"), "")? == "hunter2\n", "{mount}");
+        ensure!(terminal.ok(&format!("keyturn kv list {mount}"), "")? == "a/\n", "{mount}");
+    }
+    terminal.ok("keyturn kv patch two/a/b password=-", "changed")?;
+    terminal.ok("keyturn kv put two/a/b -", "{\"n\": 1}")?;
+    terminal.fails("keyturn kv put --cas 1 two/a/b x", "y\n", 1)?;
+    ensure!(terminal.ok("keyturn kv get --version 2 --field password two/a/b", "")? == "changed\n", "an older version");
+    terminal.ok("keyturn kv delete --versions 1,2 two/a/b", "")?;
+    terminal.ok("keyturn kv undelete --versions 2 two/a/b", "")?;
+    terminal.ok("keyturn kv destroy --versions 2 two/a/b", "")?;
+    terminal.ok("keyturn kv metadata put --max-versions 5 --custom owner=berta two/a/b", "")?;
+    let metadata: Value = serde_json::from_str(&terminal.ok("keyturn kv metadata get two/a/b --format json", "")?)?;
+    ensure!(metadata.pointer("/data/versions/2/destroyed") == Some(&Value::Bool(true)), "{metadata}");
+    terminal.ok("keyturn kv metadata delete two/a/b", "")?;
+    terminal.ok("keyturn kv delete one/a/b", "")?;
+    terminal.fails("keyturn kv list one", "", 1)?;
+    terminal.fails("keyturn kv undelete --versions 1 one/a/b", "", 2)?;
+    Ok(())
+}
+
+#[test]
+fn tokens_policies_and_any_path_have_their_verbs() -> Result<()> {
+    let server = Server::start()?;
+    let terminal = Terminal::new(&server)?;
+    let printed = terminal.ok("keyturn init --shares 1 --threshold 1", "")?;
+    let (shares, root) = handed_out(&printed);
+    terminal.ok("keyturn unseal", shares.first().context("no share")?)?;
+    terminal.ok("keyturn login", root)?;
+    terminal.ok("keyturn policy write app -", "path \"cubbyhole/*\" { capabilities = [\"read\"] }")?;
+    ensure!(terminal.ok("keyturn policy list", "")?.contains("app"), "the policy is listed");
+    ensure!(terminal.ok("keyturn policy read app", "")?.contains("cubbyhole"), "the policy is shown");
+    terminal.fails("keyturn policy write bad -", "path {", 1)?;
+    let made: Value =
+        serde_json::from_str(&terminal.ok("keyturn token create --policy app --ttl 1h --format json", "")?)?;
+    let accessor = made.pointer("/auth/accessor").and_then(Value::as_str).context("no accessor")?.to_owned();
+    ensure!(terminal.ok(&format!("keyturn token lookup --accessor {accessor}"), "")?.contains("app"), "looked up");
+    terminal.ok(&format!("keyturn token renew --accessor {accessor}"), "")?;
+    terminal.ok(&format!("keyturn token revoke --accessor {accessor}"), "")?;
+    terminal.fails(&format!("keyturn token lookup --accessor {accessor}"), "", 1)?;
+    ensure!(terminal.ok("keyturn token capabilities sys/mounts", "")?.contains("root"), "capabilities");
+    terminal.ok("keyturn write cubbyhole/x", "{\"a\": \"b\"}")?;
+    ensure!(terminal.ok("keyturn read cubbyhole/x", "")?.contains('b'), "read back");
+    ensure!(terminal.ok("keyturn list cubbyhole", "")? == "x\n", "listed");
+    terminal.ok("keyturn delete cubbyhole/x", "")?;
+    terminal.ok("keyturn secrets tune cubbyhole --description mine", "")?;
+    terminal.ok("keyturn policy delete app", "")?;
+    Ok(())
+}
+
+#[test]
+fn the_demo_tells_its_story_and_leaves_nothing_behind() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let output = Command::new(tests::binary::keyturn()?).arg("demo").env("TMPDIR", folder.path()).output()?;
+    let told = String::from_utf8(output.stdout)?;
+    ensure!(output.status.success(), "{told}\n{}", String::from_utf8_lossy(&output.stderr));
+    for part in ["mistypes", "mistyped", "the vault is unsealed", "refused (403", "refused (503"] {
+        ensure!(told.contains(part), "{part:?} is missing in\n{told}");
+    }
+    ensure!(std::fs::read_dir(folder.path())?.next().is_none(), "the demo left files behind");
+    Ok(())
+}
+
+#[test]
+fn help_completions_and_manual_pages_are_there() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let program = tests::binary::keyturn()?;
+    let run = |arguments: &[&str]| Command::new(program).args(arguments).output();
+    ensure!(run(&["completions", "bash"])?.stdout.len() > 1_000, "completions");
+    ensure!(run(&["man", &folder.path().display().to_string()])?.status.success(), "manual pages");
+    ensure!(folder.path().join("keyturn-unseal.1").exists(), "a page for each command");
+    let help = String::from_utf8(run(&["--help"])?.stdout)?;
+    ensure!(help.contains("Exit codes"), "{help}");
+    Ok(())
+}
