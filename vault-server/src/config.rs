@@ -138,7 +138,7 @@ impl Default for LogSettings {
 }
 
 const fn cache_bytes_default() -> u64 {
-    8 << 20
+    16 << 20
 }
 
 /// Says what is wrong with a settings file, and where.

@@ -1,6 +1,6 @@
 //! The key-value engine: version 1 keeps the last value at each path, version 2 keeps several and their metadata.
 //!
-//! A mount's option `version` chooses; see `v1` and `v2`. Formats: docs/formats.md, "KV".
+//! A mount's option `version` chooses; see `v1` and `v2`. Formats: docs/formats.md, "Records".
 
 pub(in crate::engines) mod v1;
 mod v2;
