@@ -28,6 +28,12 @@ pub(super) fn open(_: &OpenStorage) -> Result<Arc<dyn Storage>, StorageError> {
 }
 
 impl MemoryStorage {
+    /// Counts the rows, for tests that something was removed.
+    #[doc(hidden)]
+    pub fn row_count(&self) -> usize {
+        self.with(|state| state.rows.len())
+    }
+
     fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
         act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }

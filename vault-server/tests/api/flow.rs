@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use vault_server::storage::memory::MemoryStorage;
+
 use crate::support::TestVault;
 
 #[tokio::test]
@@ -94,6 +96,32 @@ async fn a_disabled_mount_is_gone_at_once_and_a_new_one_starts_empty() {
     vault.expect(204, "POST", "sys/mounts/kv", Some(json!({"type": "kv"}))).await;
     vault.expect(404, "GET", "kv/a/b", None).await;
     vault.expect(404, "LIST", "kv", None).await;
+}
+
+#[tokio::test]
+async fn what_was_given_up_is_removed_from_the_store() {
+    let storage = Arc::new(MemoryStorage::default());
+    let vault = TestVault::over(Arc::<MemoryStorage>::clone(&storage)).await.furnished().await;
+    let before = storage.row_count();
+    for path in ["a", "team/app/db", "team/app/web", "team/x/y/z"] {
+        vault.expect(200, "PUT", &format!("secret/data/{path}"), Some(json!({"data": {}}))).await;
+        vault.expect(204, "PUT", &format!("kv/{path}"), Some(json!({"x": "1"}))).await;
+    }
+    let made = vault.expect(200, "POST", "auth/token/create", Some(json!({"policies": ["default"]}))).await;
+    let token = made["auth"]["client_token"].as_str().unwrap();
+    vault.expect_as(token, 204, "PUT", "cubbyhole/a/b", Some(json!({"x": "1"}))).await;
+    vault.expect_as(token, 204, "PUT", "auth/token/revoke-self", None).await;
+    vault.expect(204, "DELETE", "sys/mounts/kv", None).await;
+    vault.expect(204, "DELETE", "sys/mounts/secret", None).await;
+    // The two mounts themselves are gone too.
+    let after = before - 2;
+    for _ in 0..10_000 {
+        if storage.row_count() == after {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    assert_eq!(storage.row_count(), after);
 }
 
 #[tokio::test]

@@ -47,11 +47,18 @@ impl Entropy for Seeded {
 
 pub(crate) struct TestVault {
     pub(crate) app: Router,
+    house: tokio::task::JoinHandle<()>,
     pub(crate) clock: Arc<TestClock>,
     pub(crate) audit_path: std::path::PathBuf,
     pub(crate) root: String,
     pub(crate) keys: Vec<String>,
     _directory: tempfile::TempDir,
+}
+
+impl Drop for TestVault {
+    fn drop(&mut self) {
+        self.house.abort();
+    }
 }
 
 impl TestVault {
@@ -84,8 +91,9 @@ impl TestVault {
             request_seconds_max: 30,
             api_address: "https://127.0.0.1:8200".to_owned(),
         };
+        let house = tokio::spawn(Arc::clone(&vault).keep_house());
         let app = application(vault, settings);
-        Self { app, clock, audit_path, root: String::new(), keys: Vec::new(), _directory: directory }
+        Self { app, house, clock, audit_path, root: String::new(), keys: Vec::new(), _directory: directory }
     }
 
     /// Starts an unsealed vault with KV version 2 at `secret/` and version 1 at `kv/`.
