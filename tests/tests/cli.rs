@@ -17,6 +17,16 @@ impl<'a> Terminal<'a> {
         Ok(Self { server, home: tempfile::tempdir()? })
     }
 
+    /// Makes and unseals the vault, and logs in as root.
+    fn logged_in(server: &'a Server) -> Result<Self> {
+        let terminal = Self::new(server)?;
+        let printed = terminal.ok("keyturn init --shares 1 --threshold 1", "")?;
+        let (shares, root) = handed_out(&printed);
+        terminal.ok("keyturn unseal", shares.first().context("no share")?)?;
+        terminal.ok("keyturn login", root)?;
+        Ok(terminal)
+    }
+
     /// Types a command line, with `typed` on standard input.
     fn run(&self, line: &str, typed: &str) -> Result<Output> {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -122,11 +132,7 @@ fn people_are_told_where_they_stand_and_what_to_type() -> Result<()> {
 #[test]
 fn every_verb_of_kv_works_on_both_versions() -> Result<()> {
     let server = Server::start()?;
-    let terminal = Terminal::new(&server)?;
-    let printed = terminal.ok("keyturn init --shares 1 --threshold 1", "")?;
-    let (shares, root) = handed_out(&printed);
-    terminal.ok("keyturn unseal", shares.first().context("no share")?)?;
-    terminal.ok("keyturn login", root)?;
+    let terminal = Terminal::logged_in(&server)?;
     terminal.ok("keyturn secrets enable --path one --version 1 kv", "")?;
     terminal.ok("keyturn secrets enable --path two --version 2 kv", "")?;
     for mount in ["one", "two"] {
@@ -154,11 +160,7 @@ fn every_verb_of_kv_works_on_both_versions() -> Result<()> {
 #[test]
 fn tokens_policies_and_any_path_have_their_verbs() -> Result<()> {
     let server = Server::start()?;
-    let terminal = Terminal::new(&server)?;
-    let printed = terminal.ok("keyturn init --shares 1 --threshold 1", "")?;
-    let (shares, root) = handed_out(&printed);
-    terminal.ok("keyturn unseal", shares.first().context("no share")?)?;
-    terminal.ok("keyturn login", root)?;
+    let terminal = Terminal::logged_in(&server)?;
     terminal.ok("keyturn policy write app -", "path \"cubbyhole/*\" { capabilities = [\"read\"] }")?;
     ensure!(terminal.ok("keyturn policy list", "")?.contains("app"), "the policy is listed");
     ensure!(terminal.ok("keyturn policy read app", "")?.contains("cubbyhole"), "the policy is shown");
