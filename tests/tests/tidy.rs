@@ -13,12 +13,12 @@ const FUNCTION_LINES_MAX: usize = 70;
 const FILE_LINES_MAX: usize = 500;
 
 /// Everything the core may depend on: cryptography, encodings, data. Nothing here does IO or reads a clock.
-const CORE_DEPENDENCIES: [&str; 18] = [
+const CORE_DEPENDENCIES: &[&str] = &[
+    "argon2",
     "bech32",
     "chacha20poly1305",
     "curve25519-dalek",
     "data-encoding",
-    "hcl-rs",
     "hkdf",
     "hmac",
     "itoa",

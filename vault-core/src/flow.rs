@@ -14,12 +14,12 @@ use std::sync::Arc;
 use rand_core::CryptoRng;
 
 use crate::audit::{Outcome, Record};
-use crate::auth::Identity;
+use crate::auth::Sender;
 use crate::barrier::{Barrier, BarrierError};
-use crate::engines::{Effect, Engine, Step};
+use crate::engines::{self, Access, Effect, Engine, Route, Step};
 use crate::id::Revision;
 use crate::keys::KeyedHash;
-use crate::mounts::Mount;
+use crate::mounts::{Mount, Tables};
 use crate::policy::{Acl, Ask, Capability};
 use crate::refusal::Refusal;
 use crate::reply::Reply;
@@ -63,10 +63,10 @@ impl Committed {
     }
 }
 
-/// A request whose sender is known.
+/// A request whose sender is known, be it as a stranger.
 pub struct Identified {
     request: Request,
-    identity: Identity,
+    sender: Sender,
 }
 
 /// Where a request goes: the mount and its engine.
@@ -76,12 +76,24 @@ pub struct Target {
     pub mount: Arc<Mount>,
     /// Its engine.
     pub engine: &'static dyn Engine,
+    /// The route of the path below the mount, if the engine has one.
+    pub route: Option<&'static Route>,
+}
+
+impl Target {
+    /// Finds where a path goes, and the rest of the path below the mount.
+    pub fn find<'a>(tables: &Tables, path: &'a str) -> Option<(Self, &'a str)> {
+        let (mount, below) = tables.route(path)?;
+        let engine = engines::find(&mount.kind)?;
+        let route = engines::route(engine, mount, below);
+        Some((Self { mount: Arc::clone(mount), engine, route }, below))
+    }
 }
 
 impl Identified {
-    /// Joins a request with the identity that its evidence proved; only auth methods call this.
-    pub(crate) const fn new(request: Request, identity: Identity) -> Self {
-        Self { request, identity }
+    /// Joins a request with the sender that its evidence proved; only `auth` calls this.
+    pub(crate) const fn new(request: Request, sender: Sender) -> Self {
+        Self { request, sender }
     }
 
     /// Gives the request.
@@ -90,8 +102,8 @@ impl Identified {
     }
 
     /// Gives who asks.
-    pub const fn identity(&self) -> &Identity {
-        &self.identity
+    pub const fn sender(&self) -> &Sender {
+        &self.sender
     }
 
     /// Asks the rules. `present` tells whether something is already where a write goes. A target of `None` is a
@@ -110,17 +122,21 @@ impl Identified {
         };
         match self.asks(acl, target.as_ref(), capability) {
             Ok(()) => Ok(Permitted { identified: self, target }),
-            Err(refusal) => Err(Denied { request: self.request, identity: Some(self.identity), refusal }),
+            Err(refusal) => Err(Denied { request: self.request, sender: self.sender, refusal }),
         }
     }
 
     fn asks(&self, acl: &Acl, target: Option<&Target>, capability: Capability) -> Result<(), Refusal> {
+        let access = target.and_then(|target| target.route).map_or(Access::Policy, |route| route.access);
+        match (&self.sender, access) {
+            (_, Access::Open) => return Ok(()),
+            (Sender::Stranger, _) => return Err(Refusal::denied()),
+            (Sender::Token(_), Access::Policy | Access::Sudo) => {}
+        }
         let path = self.request.path.as_str();
         let fields = if acl.looks_at_fields(path) { self.request.parse()? } else { serde_json::Map::new() };
         let allowed = acl.allows(&Ask { path, capability, fields: &fields });
-        let below = target.and_then(|target| path.strip_prefix(target.mount.path.as_str()));
-        let needs_sudo = target.zip(below).is_some_and(|(target, below)| target.engine.needs_sudo(below));
-        let sudo = !needs_sudo || acl.allows(&Ask { path, capability: Capability::Sudo, fields: &fields });
+        let sudo = access != Access::Sudo || acl.allows(&Ask { path, capability: Capability::Sudo, fields: &fields });
         if allowed && sudo { Ok(()) } else { Err(Refusal::denied()) }
     }
 }
@@ -129,19 +145,19 @@ impl Identified {
 #[must_use = "a denial must be recorded"]
 pub struct Denied {
     request: Request,
-    identity: Option<Identity>,
+    sender: Sender,
     refusal: Refusal,
 }
 
 impl Denied {
     /// Refuses a request whose sender is not known.
     pub const fn unidentified(request: Request, refusal: Refusal) -> Self {
-        Self { request, identity: None, refusal }
+        Self { request, sender: Sender::Stranger, refusal }
     }
 
     /// Writes the record of the refusal.
     pub fn record(&self, hash: &KeyedHash) -> Record {
-        Record::of_request(&self.request, self.identity.as_ref(), None, Some(&self.refusal), hash)
+        Record::of_request(&self.request, self.sender.identity(), None, Some(&self.refusal), hash)
     }
 
     /// Gives the answer, now that the refusal is on record.
@@ -179,7 +195,7 @@ impl Approved {
     pub fn record(self, hash: &KeyedHash) -> (Record, Recording) {
         let Permitted { identified, target } = &self.permitted;
         let mount = target.as_ref().map(|target| target.mount.as_ref());
-        let record = Record::of_request(&identified.request, Some(&identified.identity), mount, None, hash);
+        let record = Record::of_request(&identified.request, identified.sender.identity(), mount, None, hash);
         (record, Recording { approved: self })
     }
 }
@@ -285,10 +301,10 @@ impl Plan {
     /// # Errors
     /// Answers [`BarrierError`] when a change cannot be sealed.
     pub fn settle(self, barrier: &Barrier, rng: &mut dyn CryptoRng) -> Result<Settled, BarrierError> {
-        let Self { recorded, step: Step { reply, changes, effects }, mut expects } = self;
-        let spent = recorded.identified().and_then(|identified| identified.identity.spend());
+        let Self { recorded, step: Step { outcome, changes, effects }, mut expects } = self;
+        let spent = recorded.identified().and_then(|identified| identified.sender.identity()?.spend());
         if changes.is_empty() && spent.is_none() {
-            return Ok(Settled::Complete(Completed { recorded, result: Ok(reply), effects }));
+            return Ok(Settled::Complete(Completed { recorded, result: outcome, effects }));
         }
         let mut writes = Vec::with_capacity(changes.len() + 1);
         let (spent_change, spent_expect) = spent.unzip();
@@ -297,7 +313,7 @@ impl Plan {
         for change in spent_change.into_iter().chain(changes) {
             writes.push(change.seal(&mut expects, barrier, rng)?);
         }
-        let completed = Completed { recorded, result: Ok(reply), effects };
+        let completed = Completed { recorded, result: outcome, effects };
         Ok(Settled::Commit(Pending { batch: Batch::new(expects, writes), completed }))
     }
 }

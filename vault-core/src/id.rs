@@ -70,55 +70,61 @@ impl Term {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Revision(pub u64);
 
-/// Names one request in replies and audit records: 16 random bytes shown as a UUID (version 4).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct RequestId(pub [u8; 16]);
+/// Makes an id of 16 random bytes that is shown as a UUID (version 4, RFC 9562 section 5.4).
+macro_rules! uuid {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+        pub struct $name(pub [u8; 16]);
 
-impl RequestId {
-    /// Draws a fresh id with the version and variant bits of RFC 9562 section 5.4.
-    pub fn random(rng: &mut dyn rand_core::CryptoRng) -> Self {
-        Self(random_uuid(rng))
-    }
+        impl $name {
+            /// Draws a fresh id.
+            pub fn random(rng: &mut dyn rand_core::CryptoRng) -> Self {
+                Self(random_uuid(rng))
+            }
+
+            /// Reads an id as it is shown; `None` for anything else.
+            pub fn parse(text: &str) -> Option<Self> {
+                parse_uuid(text).map(Self)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write_uuid(&self.0, f)
+            }
+        }
+    };
 }
 
-impl fmt::Display for RequestId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_uuid(&self.0, f)
-    }
+uuid! {
+    /// Names one request in replies and audit records.
+    RequestId
 }
 
-/// Names one attempt to unseal, so that all its custodians can see that they take part in the same one.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct UnsealAttemptId(pub [u8; 16]);
-
-impl UnsealAttemptId {
-    /// Draws a fresh id with the version and variant bits of RFC 9562 section 5.4.
-    pub fn random(rng: &mut dyn rand_core::CryptoRng) -> Self {
-        Self(random_uuid(rng))
-    }
+uuid! {
+    /// Names one attempt to unseal, so that all its custodians can see that they take part in the same one.
+    UnsealAttemptId
 }
 
-impl fmt::Display for UnsealAttemptId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_uuid(&self.0, f)
-    }
+uuid! {
+    /// Names one mount for its whole life, independent of the path it is mounted at.
+    MountId
 }
 
-/// Names one mount for its whole life, independent of the path it is mounted at.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-pub struct MountId(pub [u8; 16]);
-
-impl MountId {
-    /// Draws a fresh id with the version and variant bits of RFC 9562 section 5.4.
-    pub fn random(rng: &mut dyn rand_core::CryptoRng) -> Self {
-        Self(random_uuid(rng))
-    }
+uuid! {
+    /// Names an entity: a person or an application, whatever they log in with.
+    EntityId
 }
 
-impl fmt::Display for MountId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_uuid(&self.0, f)
-    }
+uuid! {
+    /// Names an entity's alias: what it is called at one mount.
+    AliasId
+}
+
+uuid! {
+    /// Names a group of entities.
+    GroupId
 }
 
 /// Draws the 16 bytes of a version 4 UUID (RFC 9562 section 5.4).
@@ -129,6 +135,13 @@ fn random_uuid(rng: &mut dyn rand_core::CryptoRng) -> [u8; 16] {
     let version = 0xF << 76;
     let variant = 0x3 << 62;
     ((number & !version & !variant) | (0x4 << 76) | (0x2 << 62)).to_be_bytes()
+}
+
+fn parse_uuid(text: &str) -> Option<[u8; 16]> {
+    let digits: Vec<u8> = text.bytes().filter(|byte| *byte != b'-').collect();
+    let bytes: [u8; 16] = HEXLOWER.decode(&digits).ok()?.try_into().ok()?;
+    // One form only, so that two texts never name the same thing.
+    (RequestId(bytes).to_string() == text).then_some(bytes)
 }
 
 fn write_uuid(bytes: &[u8; 16], f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -157,5 +170,9 @@ mod tests {
         assert_eq!(groups, [8, 4, 4, 4, 12]);
         assert_eq!(text.as_bytes()[14], b'4');
         assert!(matches!(text.as_bytes()[19], b'8' | b'9' | b'a' | b'b'));
+        assert_eq!(RequestId::parse(&text).map(|id| id.to_string()), Some(text.clone()));
+        for bad in ["", "x", &text[1..], &text.replace('-', ""), &text.to_uppercase().replace('4', "F")] {
+            assert_eq!(RequestId::parse(bad), None, "{bad}");
+        }
     }
 }

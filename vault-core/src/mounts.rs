@@ -1,6 +1,6 @@
 //! The mount table, and with the policies the tables by which every request is routed and judged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use data_encoding::HEXLOWER;
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engines::Change;
 use crate::id::MountId;
+use crate::identity::{self, Groups};
 use crate::names::{Domain, Folder, Names, Slot};
 use crate::path::RequestPath;
 use crate::policy::{Acl, DEFAULT_POLICY, Policy};
@@ -17,11 +18,13 @@ use crate::refusal::Refusal;
 use crate::secret::SecretBytes;
 use crate::time::Span;
 use crate::view::{Interrupt, View};
+use crate::wrapping;
 
 /// Longest time to live where nothing else is set: 32 days, as in Vault.
 pub const TTL_MAX_DEFAULT: Span = Span(32 * 24 * 3600);
 
-const MOUNT_VERSION: u8 = 1;
+const MOUNT_VERSION: u8 = 2;
+const MOUNT_VERSION_BEFORE_AUTH_METHODS: u8 = 1;
 
 /// What is mounted from the start: path, type, description.
 const BUILT_IN: [(&str, &str, &str); 3] = [
@@ -70,6 +73,66 @@ pub struct MountSettings {
     pub audit_non_hmac_response_keys: Vec<String>,
     /// Whether stock clients may cache.
     pub force_no_cache: bool,
+    /// How an auth method answers repeated failures.
+    pub lockout: Lockout,
+}
+
+/// How an auth method answers repeated failures of one user or from one source.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Lockout {
+    /// Failures after which further logins are refused for a while.
+    pub threshold: u32,
+    /// How long they are refused.
+    pub duration: Span,
+    /// How long after the last failure they are forgotten.
+    pub counter_reset: Span,
+    /// Whether failures are not counted at all.
+    pub disabled: bool,
+}
+
+impl Default for Lockout {
+    /// Five failures, fifteen minutes each, as in Vault.
+    fn default() -> Self {
+        Self { threshold: 5, duration: Span(900), counter_reset: Span(900), disabled: false }
+    }
+}
+
+/// The record before mounts could be auth methods.
+#[derive(Deserialize)]
+struct MountBeforeAuthMethods {
+    path: String,
+    kind: String,
+    id: MountId,
+    accessor: String,
+    description: String,
+    options: BTreeMap<String, String>,
+    settings: SettingsBeforeAuthMethods,
+}
+
+#[derive(Deserialize)]
+struct SettingsBeforeAuthMethods {
+    default_lease_ttl: Span,
+    max_lease_ttl: Span,
+    listing_visibility: String,
+    audit_non_hmac_request_keys: Vec<String>,
+    audit_non_hmac_response_keys: Vec<String>,
+    force_no_cache: bool,
+}
+
+impl From<MountBeforeAuthMethods> for Mount {
+    fn from(old: MountBeforeAuthMethods) -> Self {
+        let MountBeforeAuthMethods { path, kind, id, accessor, description, options, settings } = old;
+        let settings = MountSettings {
+            default_lease_ttl: settings.default_lease_ttl,
+            max_lease_ttl: settings.max_lease_ttl,
+            listing_visibility: settings.listing_visibility,
+            audit_non_hmac_request_keys: settings.audit_non_hmac_request_keys,
+            audit_non_hmac_response_keys: settings.audit_non_hmac_response_keys,
+            force_no_cache: settings.force_no_cache,
+            lockout: Lockout::default(),
+        };
+        Self { path, kind, id, accessor, description, options, settings }
+    }
 }
 
 impl Mount {
@@ -97,6 +160,18 @@ impl Mount {
         Ok(Change::Put { slot: mount_slot(names, &self.path), payload })
     }
 
+    /// Reads a mount.
+    ///
+    /// # Errors
+    /// Refuses with an internal error if it is damaged or of an unknown version.
+    pub fn decode(payload: &SecretBytes) -> Result<Self, Refusal> {
+        if record_format::version(payload) == Some(MOUNT_VERSION_BEFORE_AUTH_METHODS) {
+            let old: MountBeforeAuthMethods = record_format::decode(MOUNT_VERSION_BEFORE_AUTH_METHODS, payload)?;
+            return Ok(old.into());
+        }
+        record_format::decode(MOUNT_VERSION, payload)
+    }
+
     /// Gives an option, or nothing.
     pub fn option(&self, name: &str) -> Option<&str> {
         self.options.get(name).map(String::as_str)
@@ -117,16 +192,35 @@ impl Mount {
 #[derive(Default)]
 pub struct Tables {
     mounts: BTreeMap<String, Arc<Mount>>,
+    mount_ids: HashSet<MountId>,
     policies: BTreeMap<String, Arc<Policy>>,
+    groups: Groups,
 }
 
 impl Tables {
     /// Puts the tables together.
-    pub fn new(mounts: impl IntoIterator<Item = Mount>, policies: impl IntoIterator<Item = Policy>) -> Self {
+    pub fn new(
+        mounts: impl IntoIterator<Item = Mount>,
+        policies: impl IntoIterator<Item = Policy>,
+        groups: Groups,
+    ) -> Self {
+        let mounts: BTreeMap<_, _> = mounts.into_iter().map(|mount| (mount.path.clone(), Arc::new(mount))).collect();
         Self {
-            mounts: mounts.into_iter().map(|mount| (mount.path.clone(), Arc::new(mount))).collect(),
+            mount_ids: mounts.values().map(|mount| mount.id).collect(),
+            mounts,
             policies: policies.into_iter().map(|policy| (policy.name().to_owned(), Arc::new(policy))).collect(),
+            groups,
         }
+    }
+
+    /// Tells whether a mount is there.
+    pub fn has_mount(&self, id: MountId) -> bool {
+        self.mount_ids.contains(&id)
+    }
+
+    /// Gives the groups of entities.
+    pub const fn groups(&self) -> &Groups {
+        &self.groups
     }
 
     /// Finds the mount that a path lies under, and the rest of the path. Mounts are never nested, so the one
@@ -179,6 +273,20 @@ pub fn check_path(tables: &Tables, path: &str) -> Result<String, Refusal> {
     if RESERVED.iter().any(|reserved| path.starts_with(reserved)) {
         return Err(Refusal::invalid(format!("cannot mount at {path:?}: the path is reserved")));
     }
+    check_free(tables, path)
+}
+
+/// Checks a path to enable an auth method at and gives it its full form: `auth/<path>/`.
+///
+/// # Errors
+/// Refuses paths that are malformed, or at, above or below another mount.
+pub fn check_auth_path(tables: &Tables, path: &str) -> Result<String, Refusal> {
+    let parsed = RequestPath::parse(format!("auth/{}", path.trim_matches('/')).as_bytes());
+    let path = parsed.map_err(|error| Refusal::invalid(error.to_string()))?.into_folder();
+    check_free(tables, path.as_str())
+}
+
+fn check_free(tables: &Tables, path: &str) -> Result<String, Refusal> {
     match tables.mounts().find(|mount| mount.path.starts_with(path) || path.starts_with(&mount.path)) {
         Some(other) => Err(Refusal::invalid(format!("path is already in use at {}", other.path))),
         None => Ok(path.to_owned()),
@@ -228,22 +336,30 @@ pub fn load_tables(names: &Names, view: &mut View) -> Result<Tables, Interrupt> 
     let mounts = slots(view, names, &mounts_folder(names))?;
     let policies = slots(view, names, &policies_folder(names))?;
     view.prefetch(mounts.iter().chain(&policies));
-    let mut tables = Tables::default();
+    let groups = identity::load_groups(names, view)?;
+    let mut read_mounts = Vec::with_capacity(mounts.len());
     for slot in &mounts {
         if let Some(row) = view.entry(slot)? {
-            let mount: Mount = record_format::decode(MOUNT_VERSION, &row.payload)?;
-            tables.mounts.insert(mount.path.clone(), Arc::new(mount));
+            read_mounts.push(Mount::decode(&row.payload)?);
         }
     }
+    let mut read_policies = vec![built_in(wrapping::POLICY_NAME, wrapping::POLICY_TEXT)?];
     for slot in &policies {
         if let Some(row) = view.entry(slot)? {
-            let damaged = |reason: String| Refusal::internal(format!("policy {:?}: {reason}", slot.name()));
-            let text = std::str::from_utf8(row.payload.expose()).map_err(|error| damaged(error.to_string()))?;
-            let policy = Policy::parse(slot.name(), text).map_err(|error| damaged(error.to_string()))?;
-            tables.policies.insert(slot.name().to_owned(), Arc::new(policy));
+            let text = std::str::from_utf8(row.payload.expose()).map_err(|error| damaged(slot.name(), &error))?;
+            read_policies.push(built_in(slot.name(), text)?);
         }
     }
-    Ok(tables)
+    Ok(Tables::new(read_mounts, read_policies, groups))
+}
+
+/// Parses a policy that was checked when it was written.
+fn built_in(name: &str, text: &str) -> Result<Policy, Refusal> {
+    Policy::parse(name, text).map_err(|error| damaged(name, &error))
+}
+
+fn damaged(policy: &str, error: &dyn std::fmt::Display) -> Refusal {
+    Refusal::internal(format!("policy {policy:?}: {error}"))
 }
 
 fn slots(view: &mut View, names: &Names, folder: &Folder) -> Result<Vec<Slot>, Interrupt> {

@@ -25,6 +25,11 @@ pub fn decode<T: DeserializeOwned>(version: u8, bytes: &SecretBytes) -> Result<T
         .map_err(|error| Refusal::internal(format!("a record cannot be read: {error}")))
 }
 
+/// Tells the version of a record, so that a reader of several can choose.
+pub fn version(bytes: &SecretBytes) -> Option<u8> {
+    bytes.expose().first().copied()
+}
+
 /// Lays out bytes that have a format of their own, as `version` ‖ bytes.
 pub fn encode_raw(version: u8, bytes: &[u8]) -> SecretBytes {
     let mut payload = Vec::with_capacity(bytes.len() + 1);

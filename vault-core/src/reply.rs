@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::auth::token::Token;
+use crate::id::EntityId;
 use crate::refusal::Refusal;
 use crate::secret::{SecretBytes, SecretText};
-use crate::time::Span;
+use crate::time::{Span, Timestamp};
 
 /// What a call answers.
 pub enum Reply {
@@ -16,6 +18,31 @@ pub enum Reply {
     Content(Content),
     /// Nothing is there, and the content says what is known of it: KV version 2 answers a deleted version so.
     Gone(Content),
+    /// The answer is kept for whoever shows the wrapping token first.
+    Wrapped(WrapInfo),
+    /// A body of its own kind, without the envelope of the API.
+    Raw {
+        /// The body's media type.
+        media_type: &'static str,
+        /// The body.
+        body: SecretBytes,
+    },
+}
+
+/// A wrapping token as it is handed out.
+pub struct WrapInfo {
+    /// The wrapping token.
+    pub token: SecretText,
+    /// Names the wrapping token without being able to use it.
+    pub accessor: String,
+    /// How long it lives.
+    pub ttl: Span,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// The path of the request whose reply is wrapped.
+    pub creation_path: String,
+    /// The accessor of a token in the reply; empty if there is none.
+    pub wrapped_accessor: String,
 }
 
 /// The content of a reply.
@@ -49,6 +76,28 @@ pub struct Grant {
     pub orphan: bool,
     /// How often it may be used; zero for as often as needed.
     pub uses: u64,
+    /// Policies that its entity and groups bring besides.
+    pub identity_policies: Vec<String>,
+    /// The entity that it acts for.
+    pub entity: Option<EntityId>,
+}
+
+impl Grant {
+    /// Describes a token as it is handed out.
+    pub fn of(text: SecretText, token: &Token, lease_duration: Span) -> Self {
+        Self {
+            token: text,
+            accessor: token.accessor.clone(),
+            policies: token.policies.clone(),
+            metadata: token.metadata.clone(),
+            lease_duration,
+            renewable: token.renewable,
+            orphan: token.parent.is_none(),
+            uses: token.uses_left.unwrap_or(0),
+            identity_policies: Vec::new(),
+            entity: token.entity,
+        }
+    }
 }
 
 impl Reply {

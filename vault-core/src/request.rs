@@ -1,6 +1,7 @@
 //! A request as the door hands it in: parsed within bounds, not yet known to be anybody's.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -9,7 +10,7 @@ use crate::id::RequestId;
 use crate::path::RequestPath;
 use crate::refusal::Refusal;
 use crate::secret::{SecretBytes, SecretText};
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 
 /// What the caller wants done at a path.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -53,6 +54,11 @@ pub struct Request {
     pub body: Option<SecretBytes>,
     /// The token presented, not yet checked.
     pub token: Option<SecretText>,
+    /// For how long the reply is to be kept for whoever shows a wrapping token, instead of being given.
+    pub wrap_ttl: Option<Span>,
+    /// The certificates that the other end showed in the TLS handshake, in DER, its own first; it has proved that it
+    /// holds the first one's key, and nothing else about them is checked yet.
+    pub certificates: Arc<[Vec<u8>]>,
     /// The other end of the connection.
     pub remote: SocketAddr,
     /// When the request came in, on the server's clock.

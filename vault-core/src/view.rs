@@ -6,6 +6,7 @@
 
 use crate::id::Revision;
 use crate::names::{Folder, Slot};
+use crate::question::{Answer, Question};
 use crate::refusal::Refusal;
 use crate::secret::SecretBytes;
 use crate::store::{Expect, FolderId, RowKey};
@@ -26,7 +27,6 @@ impl<E: Into<Refusal>> From<E> for Interrupt {
 }
 
 /// Something to be fetched.
-#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Want {
     /// The value of one row.
     Entry(Slot),
@@ -34,6 +34,19 @@ pub enum Want {
     List(Folder),
     /// Whether a row is there, without opening it.
     Presence(Slot),
+    /// The answer to a question.
+    Answer(Question),
+}
+
+impl Want {
+    fn same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Entry(one), Self::Entry(other)) | (Self::Presence(one), Self::Presence(other)) => one == other,
+            (Self::List(one), Self::List(other)) => one == other,
+            (Self::Answer(one), Self::Answer(other)) => one.id() == other.id(),
+            _ => false,
+        }
+    }
 }
 
 /// An opened row.
@@ -50,6 +63,7 @@ pub struct View {
     entries: Vec<(RowKey, Option<Opened>)>,
     presences: Vec<(RowKey, bool)>,
     lists: Vec<(FolderId, Vec<String>)>,
+    answers: Vec<([u8; 32], Answer)>,
     wanted: Vec<Want>,
 }
 
@@ -87,6 +101,18 @@ impl View {
         }
     }
 
+    /// Asks the world outside.
+    ///
+    /// # Errors
+    /// Stops with [`Interrupt::Fetch`] when it has not answered yet.
+    pub fn ask(&mut self, question: Question) -> Result<&Answer, Interrupt> {
+        let id = question.id();
+        match self.answers.iter().position(|(own, _)| *own == id) {
+            Some(position) => self.answers.get(position).map(|(_, answer)| answer).ok_or(Interrupt::Fetch),
+            None => Err(self.want(Want::Answer(question))),
+        }
+    }
+
     /// Notes down that rows will be needed, so that one round fetches them together; already fetched ones are
     /// left out. The next read of a missing one stops the code.
     pub fn prefetch<'a>(&mut self, slots: impl IntoIterator<Item = &'a Slot>) {
@@ -118,6 +144,11 @@ impl View {
         self.lists.push((folder, names));
     }
 
+    /// Supplies the answer to the question that `id` names.
+    pub fn supply_answer(&mut self, id: [u8; 32], answer: Answer) {
+        self.answers.push((id, answer));
+    }
+
     /// Turns every row that was read into an expectation: a batch decided on it only commits if none changed.
     pub(crate) fn expectations(&self) -> impl Iterator<Item = Expect> + '_ {
         self.entries
@@ -126,7 +157,7 @@ impl View {
     }
 
     fn want(&mut self, want: Want) -> Interrupt {
-        if !self.wanted.contains(&want) {
+        if !self.wanted.iter().any(|wanted| wanted.same(&want)) {
             self.wanted.push(want);
         }
         Interrupt::Fetch

@@ -7,6 +7,7 @@ pub mod driver;
 pub mod environment;
 pub mod http;
 pub mod listener;
+mod outside;
 mod run;
 pub mod storage;
 pub mod tls;

@@ -112,6 +112,15 @@ impl Record {
             Outcome::Answered(Reply::Empty) => line.text("outcome", "done"),
             Outcome::Answered(Reply::Content(content)) => write_content(&mut line, "answered", content, hash),
             Outcome::Answered(Reply::Gone(content)) => write_content(&mut line, "gone", content, hash),
+            Outcome::Answered(Reply::Raw { .. }) => line.text("outcome", "answered"),
+            Outcome::Answered(Reply::Wrapped(info)) => {
+                line.text("outcome", "wrapped");
+                line.object("wrap", |line| {
+                    line.hashed("accessor", info.accessor.as_bytes(), hash);
+                    line.text("creation_path", &info.creation_path);
+                    line.number("ttl_seconds", info.ttl.0);
+                });
+            }
             Outcome::Refused(refusal) => {
                 line.text("outcome", "refused");
                 write_refusal(&mut line, refusal);
@@ -157,6 +166,10 @@ fn write_identity(line: &mut Line, request: &Request, identity: Option<&Identity
             line.text("display_name", &token.display_name);
             line.list("policies", &token.policies);
             line.text("made_by", &token.path);
+            if let Some(entity) = identity.entity() {
+                line.text("entity", &entity.id.to_string());
+                line.text("entity_name", &entity.name);
+            }
         }),
         (None, Some(evidence)) => line.object("who", |line| {
             line.hashed("unknown_token", evidence.expose().as_bytes(), hash);

@@ -1,34 +1,60 @@
 //! Auth methods turn evidence into an [`Identity`].
 
+pub mod login;
+pub mod methods;
+pub mod parameters;
 pub mod token;
 
-use crate::engines::Change;
-use crate::flow::Identified;
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use crate::engines::{Access, Change};
+use crate::flow::{Identified, Target};
 use crate::id::Revision;
+use crate::identity::{self, Entity};
 use crate::keys::KeyedHash;
-use crate::names::{Names, Slot};
+use crate::mounts::Tables;
+use crate::names::Slot;
 use crate::refusal::Refusal;
 use crate::request::Request;
 use crate::store::Expect;
-use crate::time::Timestamp;
 use crate::view::{Interrupt, View};
-use token::{Token, TokenId};
+use token::{Alive, Finder, Token, TokenId};
 
-/// Who makes a request: a token that is alive, with everything that it proves.
+/// Who makes a request.
+pub enum Sender {
+    /// The owner of a token.
+    Token(Box<Identity>),
+    /// Somebody who shows no token; only open routes serve them.
+    Stranger,
+}
+
+impl Sender {
+    /// Gives the token that asks, if one does.
+    pub fn identity(&self) -> Option<&Identity> {
+        match self {
+            Self::Token(identity) => Some(identity),
+            Self::Stranger => None,
+        }
+    }
+}
+
+/// A token that is alive, with everything that it proves.
 pub struct Identity {
     id: TokenId,
     token: Token,
     slot: Slot,
     revision: Revision,
+    entity: Option<Entity>,
 }
 
 impl Identity {
-    /// Makes an identity out of a token that is in no store.
+    /// Makes a sender out of a token that is in no store.
     #[cfg(test)]
-    pub(crate) fn for_test(id: &str, token: Token, names: &Names) -> Self {
+    pub(crate) fn for_test(id: &str, token: Token, names: &crate::names::Names) -> Sender {
         let id = TokenId::from_stored(id);
         let slot = id.slot(names);
-        Self { id, token, slot, revision: Revision(0) }
+        Sender::Token(Box::new(Self { id, token, slot, revision: Revision(0), entity: None }))
     }
 
     /// Names the token; the token itself is not kept.
@@ -41,11 +67,34 @@ impl Identity {
         &self.token
     }
 
+    /// Gives the entity that the token acts for.
+    pub const fn entity(&self) -> Option<&Entity> {
+        self.entity.as_ref()
+    }
+
+    /// Lists the policies in force: the token's own, those of its entity and those of the entity's groups.
+    pub fn policies(&self, tables: &Tables) -> Cow<'_, [String]> {
+        match &self.entity {
+            None => Cow::Borrowed(&self.token.policies),
+            Some(entity) => {
+                let own = self.token.policies.iter().cloned();
+                Cow::Owned(own.chain(policies_of(entity, tables)).collect::<BTreeSet<_>>().into_iter().collect())
+            }
+        }
+    }
+
     /// Gives the change that spends one use of a token with limited uses, and what must hold for it.
     pub(crate) fn spend(&self) -> Option<(Change, Expect)> {
         let change = self.token.spend(&self.slot)?;
         Some((change, Expect::Unchanged { key: *self.slot.key(), revision: Some(self.revision) }))
     }
+}
+
+/// Lists the policies that an entity and its groups bring, without repetition. None of them is `root`.
+pub fn policies_of(entity: &Entity, tables: &Tables) -> BTreeSet<String> {
+    let groups = tables.groups().of(entity).into_iter().filter_map(|id| tables.groups().get(id));
+    let brought = groups.flat_map(|group| group.policies.iter()).chain(&entity.policies);
+    brought.filter(|name| *name != "root").cloned().collect()
 }
 
 /// Why nobody was identified.
@@ -56,28 +105,53 @@ pub enum Unidentified {
     Refused(Request, Refusal),
 }
 
-/// Finds out whose token a request carries, and that it and every token it descends from are alive.
+/// Lets a request go on as a stranger's where the route asks for no token; any other is given back.
+///
+/// # Errors
+/// Gives the request back, to be identified.
+pub fn admit_stranger(request: Request, target: Option<&Target>) -> Result<Identified, Request> {
+    match target.and_then(|target| target.route) {
+        Some(route) if route.access == Access::Open => Ok(Identified::new(request, Sender::Stranger)),
+        _ => Err(request),
+    }
+}
+
+/// Finds out whose token a request carries, and that it, every token it descends from and its entity are alive.
 ///
 /// # Errors
 /// Gives the request back when something must be fetched first, or with one refusal for every reason.
 pub fn identify(
     request: Request,
-    names: &Names,
+    finder: &Finder<'_>,
     token_ids: &KeyedHash,
     view: &mut View,
-    now: Timestamp,
 ) -> Result<Identified, Unidentified> {
-    let found = match &request.token {
-        Some(evidence) => token::find_alive(&TokenId::of(evidence, token_ids), names, view, now),
-        None => Err(Interrupt::Refuse(Refusal::denied())),
-    };
-    match found {
-        Ok((_, token, ..)) if !token.may_come_from(request.remote.ip()) => {
-            let refusal = Refusal::denied().with_private("the token is bound to other addresses");
-            Err(Unidentified::Refused(request, refusal))
-        }
-        Ok((id, token, slot, revision)) => Ok(Identified::new(request, Identity { id, token, slot, revision })),
+    match evidence(&request, finder, token_ids, view) {
+        Ok(identity) => Ok(Identified::new(request, Sender::Token(Box::new(identity)))),
         Err(Interrupt::Fetch) => Err(Unidentified::Fetch(request)),
         Err(Interrupt::Refuse(refusal)) => Err(Unidentified::Refused(request, refusal)),
     }
+}
+
+fn evidence(
+    request: &Request,
+    finder: &Finder<'_>,
+    token_ids: &KeyedHash,
+    view: &mut View,
+) -> Result<Identity, Interrupt> {
+    let refused = |why: &str| Interrupt::from(Refusal::denied().with_private(why));
+    let shown = request.token.as_ref().ok_or_else(Refusal::denied)?;
+    let Alive { id, token, slot, revision } = finder.find(&TokenId::of(shown, token_ids), view)?;
+    if !token.may_come_from(request.remote.ip()) {
+        return Err(refused("the token is bound to other addresses"));
+    }
+    let entity = match token.entity {
+        None => None,
+        Some(entity) => Some(
+            identity::find(finder.names, entity, view)?
+                .filter(|entity| !entity.disabled)
+                .ok_or_else(|| refused("the token's entity is disabled or gone"))?,
+        ),
+    };
+    Ok(Identity { id, token, slot, revision, entity })
 }

@@ -3,24 +3,41 @@
 use rand_core::CryptoRng;
 
 use super::kv::v1;
-use super::{Call, Engine, Step};
+use super::{Call, Engine, Route, Step};
 use crate::auth::token;
-use crate::names::Slot;
+use crate::mounts::Mount;
+use crate::names::{Folder, Slot};
+use crate::refusal::Refusal;
+use crate::request::Operation::{Delete, List, Read, Write};
 use crate::view::{Interrupt, View};
 
 /// The engine of type `cubbyhole`.
 pub(super) struct Cubbyhole;
+
+static ROUTES: [Route; 1] = [Route::new(
+    "{path*}",
+    &[(Read, handle), (List, handle), (Write, handle), (Delete, handle)],
+    "Keeps values that only the token itself can reach",
+)];
 
 impl Engine for Cubbyhole {
     fn kind(&self) -> &'static str {
         "cubbyhole"
     }
 
-    fn existence(&self, call: &Call<'_>) -> Option<Slot> {
-        v1::existence(call, token::cubbyhole_folder(call.names, call.identity.token_id()))
+    fn routes(&self, _: &Mount) -> &'static [Route] {
+        &ROUTES
     }
 
-    fn handle(&self, call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
-        v1::handle(call, token::cubbyhole_folder(call.names, call.identity.token_id()), view)
+    fn existence(&self, call: &Call<'_>) -> Option<Slot> {
+        v1::existence(call, root(call).ok()?)
     }
+}
+
+fn handle(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
+    v1::handle(call, root(call)?, view)
+}
+
+fn root(call: &Call<'_>) -> Result<Folder, Refusal> {
+    Ok(token::cubbyhole_folder(call.names, call.identity()?.token_id()))
 }

@@ -6,35 +6,44 @@
 
 mod cubbyhole;
 mod kv;
+mod route;
 mod system;
 #[cfg(test)]
 mod test_store;
 mod token;
-mod tree;
+pub(crate) mod tree;
 
 use rand_core::CryptoRng;
 
-use crate::auth::Identity;
+use crate::auth::methods::METHODS;
+use crate::auth::token::{Finder, Token};
+use crate::auth::{Identity, Sender};
 use crate::barrier::{Barrier, BarrierError};
 use crate::keys::KeyedHash;
 use crate::mounts::{Mount, Tables};
-use crate::names::{Names, Slot};
+use crate::names::{Folder, Names, Slot};
+use crate::policy::Acl;
+use crate::refusal::Refusal;
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::store::{Expect, Write};
 use crate::time::Timestamp;
 use crate::view::{Interrupt, View};
+use crate::wrapping;
+pub use route::{Access, Handler, Route};
 
 /// Everything an engine may know about a call.
 pub struct Call<'a> {
     /// The request.
     pub request: &'a Request,
     /// Who asks.
-    pub identity: &'a Identity,
+    pub sender: &'a Sender,
     /// The mount that the path lies under.
     pub mount: &'a Mount,
     /// The path below the mount, without leading slash.
     pub path: &'a str,
+    /// The route of the path, if the engine has one.
+    pub route: Option<&'static Route>,
     /// Mounts and policies in force.
     pub tables: &'a Tables,
     /// Turns names into storage keys.
@@ -43,6 +52,44 @@ pub struct Call<'a> {
     pub token_ids: &'a KeyedHash,
     /// The present, on the server's clock.
     pub now: Timestamp,
+}
+
+impl<'a> Call<'a> {
+    /// Gives the token that asks.
+    ///
+    /// # Errors
+    /// Denies a stranger, whom only open routes let this far.
+    pub fn identity(&self) -> Result<&'a Identity, Refusal> {
+        self.sender.identity().ok_or_else(Refusal::denied)
+    }
+
+    /// Finds tokens as they are now.
+    pub const fn finder(&self) -> Finder<'a> {
+        Finder { names: self.names, tables: self.tables, now: self.now }
+    }
+
+    /// Compiles the rules in force for the token that asks.
+    ///
+    /// # Errors
+    /// Denies a stranger.
+    pub fn acl(&self) -> Result<Acl, Refusal> {
+        Ok(self.tables.acl(&self.identity()?.policies(self.tables)))
+    }
+
+    /// Gives what stands in the path for `{name}` of the route.
+    pub fn capture(&self, name: &str) -> &'a str {
+        self.route.map_or("", |route| route::captured(route.path, self.path, name))
+    }
+}
+
+/// A token that is to be renewed, for the auth method that made it.
+pub struct Renewal<'a> {
+    /// The call that asks for the renewal.
+    pub call: &'a Call<'a>,
+    /// The mount of the method.
+    pub mount: &'a Mount,
+    /// The token.
+    pub token: &'a Token,
 }
 
 /// One change that an engine asks for.
@@ -104,8 +151,9 @@ pub enum Effect {
 /// What an engine decided.
 #[must_use = "a step does nothing until the driver carries it out"]
 pub struct Step {
-    /// The answer, given once the changes are committed.
-    pub reply: Reply,
+    /// The answer or the refusal, given once the changes are committed: a refusal may leave a trace, such as a
+    /// failed login that is counted.
+    pub outcome: Result<Reply, Refusal>,
     /// The changes, committed as one batch.
     pub changes: Vec<Change>,
     /// What happens after the commit.
@@ -115,12 +163,17 @@ pub struct Step {
 impl Step {
     /// Answers and changes nothing.
     pub const fn answer(reply: Reply) -> Self {
-        Self { reply, changes: Vec::new(), effects: Vec::new() }
+        Self { outcome: Ok(reply), changes: Vec::new(), effects: Vec::new() }
     }
 
     /// Answers once `changes` are committed.
     pub const fn commit(reply: Reply, changes: Vec<Change>) -> Self {
-        Self { reply, changes, effects: Vec::new() }
+        Self { outcome: Ok(reply), changes, effects: Vec::new() }
+    }
+
+    /// Refuses once `changes` are committed.
+    pub const fn refuse(refusal: Refusal, changes: Vec<Change>) -> Self {
+        Self { outcome: Err(refusal), changes, effects: Vec::new() }
     }
 
     /// Adds something for the driver to do after the commit.
@@ -135,22 +188,40 @@ pub trait Engine: Sync {
     /// Gives the type name as `sys/mounts` writes it, such as `kv`.
     fn kind(&self) -> &'static str;
 
+    /// Lists what a mount answers; of two routes that fit a path the first counts.
+    fn routes(&self, mount: &Mount) -> &'static [Route];
+
     /// Names the row whose presence tells a create from an update; `None` for endpoints that know only updates.
     fn existence(&self, _call: &Call<'_>) -> Option<Slot> {
         None
     }
 
-    /// Tells whether the path needs the `sudo` capability besides the operation's own.
-    fn needs_sudo(&self, _path: &str) -> bool {
-        false
-    }
-
-    /// Decides a call. It is run again from the start whenever something had to be fetched, so it must have no
-    /// effect but its answer, and what it draws from `rng`, another value each time, must not decide what it reads.
+    /// Checks that a token which this auth method made may still be renewed.
     ///
     /// # Errors
-    /// Stops with [`Interrupt`]: something must be fetched first, or the call is refused.
-    fn handle(&self, call: &Call<'_>, view: &mut View, rng: &mut dyn CryptoRng) -> Result<Step, Interrupt>;
+    /// Stops when something must be fetched first, and refuses a renewal that the method no longer allows.
+    fn check_renewal(&self, _: &Renewal<'_>, _: &mut View) -> Result<(), Interrupt> {
+        Ok(())
+    }
+
+    /// Lists the folders that hold a mount's data, for the purge when it is taken away.
+    fn folders(&self, mount: &Mount, names: &Names) -> Vec<Folder> {
+        vec![mount.root(names)]
+    }
+}
+
+/// Decides a call.
+///
+/// # Errors
+/// Stops with [`Interrupt`]: something must be fetched first, or the call is refused.
+pub fn decide(call: &Call<'_>, view: &mut View, rng: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
+    let step = route::dispatch(call, view, rng)?;
+    wrapping::wrap_if_asked(call, step, view, rng)
+}
+
+/// Finds the route of a path below a mount.
+pub fn route(engine: &dyn Engine, mount: &Mount, path: &str) -> Option<&'static Route> {
+    route::find(engine.routes(mount), path)
 }
 
 /// The engines that people mount, by type name.
@@ -161,5 +232,5 @@ pub static BUILT_IN: &[&dyn Engine] = &[&cubbyhole::Cubbyhole, &token::Tokens, &
 
 /// Finds the engine of a mount by its type name.
 pub fn find(kind: &str) -> Option<&'static dyn Engine> {
-    ENGINES.iter().chain(BUILT_IN).copied().find(|engine| engine.kind() == kind)
+    ENGINES.iter().chain(METHODS).chain(BUILT_IN).copied().find(|engine| engine.kind() == kind)
 }

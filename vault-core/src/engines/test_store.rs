@@ -7,19 +7,20 @@ use rand::rngs::StdRng;
 use serde_json::Value;
 
 use super::{Call, Change, Effect, Engine};
-use crate::auth::Identity;
+use crate::auth::Sender;
 use crate::auth::token::Token;
 use crate::id::{MountId, RequestId, Revision};
 use crate::keys::KeyedHash;
 use crate::mounts::{Mount, MountSettings, Tables};
 use crate::names::{Folder, Names};
 use crate::path::RequestPath;
+use crate::question::{Answer, HttpQuestion, Question};
 use crate::refusal::Refusal;
 use crate::reply::Reply;
 use crate::request::{Operation, Request};
 use crate::secret::{SecretBytes, SecretKey, SecretText};
 use crate::store::RowKey;
-use crate::time::{Span, Timestamp};
+use crate::time::Timestamp;
 use crate::view::{Interrupt, Opened, View, Want};
 
 /// The moment at which tests begin.
@@ -34,27 +35,16 @@ pub(crate) struct TestStore {
     pub(crate) now: Timestamp,
     pub(crate) effects: Vec<Effect>,
     pub(crate) rng: StdRng,
+    /// Answers what is asked of other servers.
+    pub(crate) http: fn(&HttpQuestion) -> Answer,
 }
 
 /// A token of the test's own.
 pub(crate) fn token(policies: &[&str]) -> Token {
     Token {
-        accessor: "accessor".to_owned(),
-        parent: None,
-        policies: policies.iter().map(|&name| name.to_owned()).collect(),
         path: "auth/token/create".to_owned(),
         display_name: "token".to_owned(),
-        metadata: BTreeMap::new(),
-        created_at: START,
-        creation_ttl: Span::ZERO,
-        expires_at: None,
-        explicit_max_ttl: Span::ZERO,
-        period: Span::ZERO,
-        uses_left: None,
-        renewable: false,
-        role: None,
-        last_renewed_at: None,
-        bound_cidrs: Vec::new(),
+        ..Token::new("accessor".to_owned(), policies.iter().map(|&name| name.to_owned()).collect(), START)
     }
 }
 
@@ -82,6 +72,7 @@ impl TestStore {
             now: START,
             effects: Vec::new(),
             rng: StdRng::seed_from_u64(1),
+            http: |_| Answer::Failed("no server is there".to_owned()),
         }
     }
 
@@ -102,6 +93,8 @@ impl TestStore {
             parameters: pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             body: body.map(|body| SecretBytes::new(body.as_bytes().to_vec())),
             token: token.map(|token| SecretText::new(token.to_owned())),
+            wrap_ttl: None,
+            certificates: std::sync::Arc::default(),
             remote: "192.0.2.1:1000".parse().unwrap(),
             received_at: self.now,
             attempt: 1,
@@ -113,7 +106,7 @@ impl TestStore {
         &mut self,
         engine: &dyn Engine,
         mount: &Mount,
-        identity: &Identity,
+        sender: &Sender,
         request: &Request,
     ) -> Result<Reply, Refusal> {
         let mut view = View::default();
@@ -124,15 +117,16 @@ impl TestStore {
             let path = request.path.as_str().strip_prefix(mount.path.as_str()).unwrap();
             let call = Call {
                 request,
-                identity,
+                sender,
                 mount,
                 path,
+                route: super::route(engine, mount, path),
                 tables: &self.tables,
                 names: &self.names,
                 token_ids: &self.token_ids,
                 now: self.now,
             };
-            match engine.handle(&call, &mut view, &mut self.rng) {
+            match super::decide(&call, &mut view, &mut self.rng) {
                 Ok(step) => break step,
                 Err(Interrupt::Refuse(refusal)) => return Err(refusal),
                 Err(Interrupt::Fetch) => self.supply(&mut view),
@@ -140,7 +134,7 @@ impl TestStore {
         };
         self.apply(step.changes);
         self.effects.extend(step.effects);
-        Ok(step.reply)
+        step.outcome
     }
 
     /// Runs pure code that only reads.
@@ -168,6 +162,16 @@ impl TestStore {
                     view.supply_entry(*slot.key(), opened);
                 }
                 Want::Presence(slot) => view.supply_presence(*slot.key(), self.rows.contains_key(slot.key())),
+                Want::Answer(question) => {
+                    let id = question.id();
+                    let answer = match question {
+                        Question::PasswordHash(question) => {
+                            question.compute().map_or_else(Answer::Failed, Answer::Hash)
+                        }
+                        Question::Http(question) => (self.http)(&question),
+                    };
+                    view.supply_answer(id, answer);
+                }
                 Want::List(folder) => view.supply_list(folder.id(), self.names_in(&folder)),
             }
         }
@@ -198,7 +202,8 @@ impl TestStore {
 /// Gives the data of a reply, for comparison.
 pub(crate) fn data(reply: &Reply) -> Value {
     match reply {
-        Reply::Empty => Value::Null,
+        Reply::Empty | Reply::Wrapped(_) => Value::Null,
+        Reply::Raw { body, .. } => serde_json::from_slice(body.expose()).unwrap(),
         Reply::Content(content) | Reply::Gone(content) => {
             content.data.as_ref().map_or(Value::Null, |data| serde_json::from_slice(data.expose()).unwrap())
         }

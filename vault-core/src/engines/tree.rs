@@ -8,9 +8,9 @@ use crate::secret::SecretBytes;
 use crate::view::{Interrupt, View};
 
 /// The place of an entry, with the marks of all folders above it, outermost first.
-pub(super) struct Place {
+pub(crate) struct Place {
     /// Where the entry lies.
-    pub(super) slot: Slot,
+    pub(crate) slot: Slot,
     /// Each folder above it, and the mark that shows it.
     above: Vec<(Folder, Slot)>,
     /// The folder that the entry lies in.
@@ -18,7 +18,7 @@ pub(super) struct Place {
 }
 
 /// Finds the place of the entry at `path` below `root`.
-pub(super) fn place(names: &Names, root: Folder, path: &str) -> Place {
+pub(crate) fn place(names: &Names, root: Folder, path: &str) -> Place {
     let mut folder = root;
     let mut above = Vec::new();
     let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
@@ -30,7 +30,7 @@ pub(super) fn place(names: &Names, root: Folder, path: &str) -> Place {
 }
 
 /// Finds only where the entry at `path` lies: for reads, which need no marks.
-pub(super) fn slot(names: &Names, root: Folder, path: &str) -> Slot {
+pub(crate) fn slot(names: &Names, root: Folder, path: &str) -> Slot {
     let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
     let mut folder = root;
     for name in folders.split('/').filter(|name| !name.is_empty()) {
@@ -41,7 +41,7 @@ pub(super) fn slot(names: &Names, root: Folder, path: &str) -> Slot {
 
 /// Gives the marks that are missing above a new entry. The marks that are there are read, so that the batch fails if
 /// one is given up meanwhile.
-pub(super) fn missing_marks(place: &Place, view: &mut View) -> Result<Vec<Change>, Interrupt> {
+pub(crate) fn missing_marks(place: &Place, view: &mut View) -> Result<Vec<Change>, Interrupt> {
     view.prefetch(place.above.iter().map(|(_, mark)| mark));
     let mut changes = Vec::new();
     for (_, mark) in &place.above {
@@ -53,7 +53,7 @@ pub(super) fn missing_marks(place: &Place, view: &mut View) -> Result<Vec<Change
 }
 
 /// Gives the changes that remove an entry and every folder that is empty without it.
-pub(super) fn removal(place: &Place, view: &mut View) -> Result<Vec<Change>, Interrupt> {
+pub(crate) fn removal(place: &Place, view: &mut View) -> Result<Vec<Change>, Interrupt> {
     let mut changes = Vec::new();
     let mut folder = place.folder;
     let mut leaving = place.slot.clone();
@@ -71,7 +71,7 @@ pub(super) fn removal(place: &Place, view: &mut View) -> Result<Vec<Change>, Int
 }
 
 /// Answers a LIST of the folder at `path` below `root`; an empty folder is missing. `after` and `limit` page.
-pub(super) fn list(call: &Call<'_>, root: Folder, path: &str, view: &mut View) -> Result<Reply, Interrupt> {
+pub(crate) fn list(call: &Call<'_>, root: Folder, path: &str, view: &mut View) -> Result<Reply, Interrupt> {
     let folder =
         path.split('/').filter(|name| !name.is_empty()).fold(root, |folder, name| call.names.folder(&folder, name));
     let after = call.request.parameter("after").unwrap_or_default();

@@ -2,8 +2,8 @@
 use vault_core::flow::Identified;
 use vault_core::request::Request;
 
-fn skip(request: Request, identity: vault_core::auth::Identity) -> Identified {
-    Identified::new(request, identity)
+fn skip(request: Request, sender: vault_core::auth::Sender) -> Identified {
+    Identified::new(request, sender)
 }
 
 fn main() {}

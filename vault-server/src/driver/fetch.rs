@@ -7,6 +7,7 @@ use vault_core::refusal::Refusal;
 use vault_core::view::{Opened, View, Want};
 
 use crate::driver::store_refusal;
+use crate::outside::Outside;
 use crate::storage::{PAGE_ROWS_MAX, Storage};
 
 /// Most times that one call is run again after a fetch; more mean an endless engine.
@@ -20,6 +21,8 @@ pub(super) struct Fetcher<'a> {
     pub(super) storage: &'a dyn Storage,
     pub(super) barrier: &'a Barrier,
     pub(super) recorded: Option<&'a Recorded>,
+    /// Who answers questions; `None` where none may be asked.
+    pub(super) outside: Option<&'a Outside>,
 }
 
 impl Fetcher<'_> {
@@ -34,6 +37,13 @@ impl Fetcher<'_> {
                 Want::Presence(slot) => {
                     let row = self.storage.get(slot.key()).await.map_err(|error| store_refusal(&error))?;
                     view.supply_presence(*slot.key(), row.is_some());
+                }
+                Want::Answer(question) => {
+                    let (Some(outside), Some(_)) = (self.outside, self.recorded) else {
+                        return Err(Refusal::internal("a question was asked before the request was on record"));
+                    };
+                    let id = question.id();
+                    view.supply_answer(id, outside.answer(question).await);
                 }
                 Want::List(folder) => {
                     let names = self.names(folder).await?;

@@ -17,13 +17,16 @@ use arc_swap::ArcSwapOption;
 use tokio::sync::{Mutex, Notify, oneshot};
 use vault_core::approval::Gate;
 use vault_core::barrier::Barrier;
+use vault_core::flow::Recorded;
 use vault_core::refusal::{Class, Refusal};
 use vault_core::seal::{SealSettings, Unsealed};
 
 use crate::audit_log::AuditLog;
 use crate::environment::Environment;
+use crate::outside::Outside;
 use crate::storage::{Storage, StorageError};
 
+use fetch::Fetcher;
 use rules::Rules;
 use seals::Phase;
 pub use seals::{Caller, Initialised, Status};
@@ -50,6 +53,8 @@ pub struct Vault {
     storage_kind: &'static str,
     log: AuditLog,
     environment: Environment,
+    /// Answers what pure code asks of the world outside.
+    outside: Outside,
     settings: DriverSettings,
     /// Keys and rules while unsealed; requests take a reference, sealing takes it away.
     open: ArcSwapOption<Open>,
@@ -88,6 +93,12 @@ impl Vault {
     /// Gives the clock and the source of randomness.
     pub fn environment(&self) -> &Environment {
         &self.environment
+    }
+
+    /// Prepares to fetch what pure code asks for: data rows and answers only on a durable record.
+    fn fetcher<'a>(&'a self, open: &'a Open, recorded: Option<&'a Recorded>) -> Fetcher<'a> {
+        let outside = Some(&self.outside);
+        Fetcher { storage: self.storage.as_ref(), barrier: open.barrier(), recorded, outside }
     }
 
     fn unsealed(&self) -> Result<Arc<Open>, Refusal> {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use vault_core::auth::token::Finder;
 use vault_core::auth::{self, Unidentified};
 use vault_core::engines::{self, Call, Effect, Step};
 use vault_core::flow::{
@@ -12,7 +13,7 @@ use vault_core::reply::Reply;
 use vault_core::request::{Operation, Request};
 use vault_core::view::{Interrupt, View};
 
-use crate::driver::fetch::{Fetcher, ROUNDS_MAX};
+use crate::driver::fetch::ROUNDS_MAX;
 use crate::driver::rules::Generation;
 use crate::driver::{Open, Vault, log_refusal, store_refusal};
 use crate::storage::CommitError;
@@ -45,7 +46,8 @@ impl Vault {
 
     async fn attempt(self: &Arc<Self>, request: Request) -> Result<Attempt, Refusal> {
         let open = self.unsealed()?;
-        let identified = match self.identify(&open, request).await? {
+        let rules = open.rules.current(self.storage.as_ref(), open.barrier()).await?;
+        let identified = match self.identify(&open, &rules, request).await? {
             Ok(identified) => identified,
             Err(denied) => return Err(self.deny(&open, denied).await),
         };
@@ -93,13 +95,23 @@ impl Vault {
         }
     }
 
-    async fn identify(&self, open: &Open, request: Request) -> Result<Result<Identified, Denied>, Refusal> {
-        let (barrier, now) = (open.barrier(), self.environment.now());
-        let fetcher = Fetcher { storage: self.storage.as_ref(), barrier, recorded: None };
+    async fn identify(
+        &self,
+        open: &Open,
+        rules: &Generation,
+        request: Request,
+    ) -> Result<Result<Identified, Denied>, Refusal> {
+        let target = Target::find(&rules.tables, request.path.as_str()).map(|(target, _)| target);
+        let mut request = match auth::admit_stranger(request, target.as_ref()) {
+            Ok(stranger) => return Ok(Ok(stranger)),
+            Err(request) => request,
+        };
+        let barrier = open.barrier();
+        let finder = Finder { names: barrier.names(), tables: &rules.tables, now: self.environment.now() };
+        let fetcher = self.fetcher(open, None);
         let mut view = View::default();
-        let mut request = request;
         for _ in 0..ROUNDS_MAX {
-            match auth::identify(request, barrier.names(), barrier.token_ids(), &mut view, now) {
+            match auth::identify(request, &finder, barrier.token_ids(), &mut view) {
                 Ok(identified) => return Ok(Ok(identified)),
                 Err(Unidentified::Refused(request, refusal)) => return Ok(Err(Denied::unidentified(request, refusal))),
                 Err(Unidentified::Fetch(same)) => {
@@ -117,12 +129,7 @@ impl Vault {
         rules: &Generation,
         identified: Identified,
     ) -> Result<Result<Permitted, Denied>, Refusal> {
-        let path = identified.request().path.as_str();
-        let routed = rules.tables.route(path);
-        let target = routed.and_then(|(mount, below)| {
-            let engine = engines::find(&mount.kind)?;
-            Some((Target { mount: Arc::clone(mount), engine }, below))
-        });
+        let target = Target::find(&rules.tables, identified.request().path.as_str());
         let present = match &target {
             Some((target, below)) if identified.request().operation == Operation::Write => {
                 let call = self.call(open, rules, &identified, target, below);
@@ -133,7 +140,10 @@ impl Vault {
             }
             _ => true,
         };
-        let acl = rules.acl(&identified.identity().token().policies);
+        let acl = match identified.sender().identity() {
+            Some(identity) => rules.acl(&identity.policies(&rules.tables)),
+            None => rules.acl(&[]),
+        };
         let target = target.map(|(target, _)| target);
         Ok(identified.permit(&acl, target, present))
     }
@@ -148,9 +158,10 @@ impl Vault {
     ) -> Call<'a> {
         Call {
             request: identified.request(),
-            identity: identified.identity(),
+            sender: identified.sender(),
             mount: &target.mount,
             path: below,
+            route: target.route,
             tables: &rules.tables,
             names: open.barrier().names(),
             token_ids: open.barrier().token_ids(),
@@ -186,9 +197,7 @@ impl Vault {
                 Err(Undecided::Refused(completed)) => return Ok(Err(completed)),
                 Err(Undecided::Fetch(same)) => {
                     recorded = *same;
-                    let fetcher =
-                        Fetcher { storage: self.storage.as_ref(), barrier: open.barrier(), recorded: Some(&recorded) };
-                    if let Err(refusal) = fetcher.supply(&mut view).await {
+                    if let Err(refusal) = self.fetcher(open, Some(&recorded)).supply(&mut view).await {
                         return Ok(Err(recorded.refuse(refusal)));
                     }
                 }
@@ -204,7 +213,7 @@ impl Vault {
         let target = recorded.target().ok_or_else(nowhere)?;
         let below = path.strip_prefix(target.mount.path.as_str()).ok_or_else(nowhere)?;
         let call = self.call(open, rules, identified, target, below);
-        target.engine.handle(&call, view, &mut self.environment.rng())
+        engines::decide(&call, view, &mut self.environment.rng())
     }
 
     async fn commit(&self, open: Arc<Open>, mut pending: Pending) -> Attempt {

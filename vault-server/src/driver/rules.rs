@@ -69,7 +69,7 @@ impl Rules {
 impl Generation {
     async fn load(storage: &dyn Storage, barrier: &Barrier) -> Result<Self, Refusal> {
         let mut view = View::default();
-        let fetcher = Fetcher { storage, barrier, recorded: None };
+        let fetcher = Fetcher { storage, barrier, recorded: None, outside: None };
         for _ in 0..ROUNDS_MAX {
             match mounts::load_tables(barrier.names(), &mut view) {
                 Ok(tables) => return Ok(Self { tables, compiled: RwLock::default() }),

@@ -25,6 +25,7 @@ use crate::driver::rules::Rules;
 use crate::driver::stripes::Stripes;
 use crate::driver::{DriverSettings, Open, Vault, log_refusal, store_refusal};
 use crate::environment::Environment;
+use crate::outside::Outside;
 use crate::storage::{CommitError, Storage};
 
 /// Longest wait for running requests when the vault is sealed; the door gives each one up long before.
@@ -102,7 +103,19 @@ impl Vault {
     ) -> Result<Arc<Self>, Refusal> {
         let phase = tokio::sync::Mutex::new(read_phase(storage.as_ref()).await?);
         let (open, sealed, purge, collect) = Default::default();
-        Ok(Arc::new(Self { storage, storage_kind, log, environment, settings, open, phase, sealed, purge, collect }))
+        Ok(Arc::new(Self {
+            storage,
+            storage_kind,
+            log,
+            environment,
+            outside: Outside::default(),
+            settings,
+            open,
+            phase,
+            sealed,
+            purge,
+            collect,
+        }))
     }
 
     /// Tells what anybody may know.

@@ -5,18 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use vault_core::audit::Record;
-use vault_core::auth::token;
+use vault_core::auth::token::Finder;
 use vault_core::engines::Step;
 use vault_core::flow::{Plan, Recorded, Settled, Undecided};
 use vault_core::id::RequestId;
-use vault_core::names::{Folder, Names};
+use vault_core::names::Folder;
 use vault_core::purge;
 use vault_core::refusal::Refusal;
 use vault_core::reply::Reply;
 use vault_core::store::FolderId;
 use vault_core::view::{Interrupt, View};
 
-use crate::driver::fetch::{Fetcher, ROUNDS_MAX};
+use crate::driver::fetch::ROUNDS_MAX;
+use crate::driver::rules::Generation;
 use crate::driver::{Open, Vault, log_refusal, store_refusal};
 use crate::storage::{CommitError, PAGE_ROWS_MAX};
 
@@ -102,15 +103,15 @@ impl Vault {
 
     /// Removes every token that is no longer alive.
     async fn collect_tokens(&self, open: &Open) -> Result<(), Refusal> {
-        let names = open.barrier().names();
-        let ids = self.names_of(open, names.tokens()).await?;
+        let ids = self.names_of(open, open.barrier().names().tokens()).await?;
+        let rules = open.rules.current(self.storage.as_ref(), open.barrier()).await?;
         let mut recorded = None;
         for id in ids {
             let current = match recorded.take() {
                 Some(recorded) => recorded,
                 None => self.record_housekeeping("collect-tokens").await?,
             };
-            recorded = Some(self.collect_token(open, names, &id, current).await?);
+            recorded = Some(self.collect_token(open, &rules, &id, current).await?);
         }
         Ok(())
     }
@@ -118,17 +119,16 @@ impl Vault {
     async fn collect_token(
         &self,
         open: &Open,
-        names: &Names,
+        rules: &Generation,
         id: &str,
         recorded: Recorded,
     ) -> Result<Recorded, Refusal> {
         let mut view = View::default();
         let mut recorded = recorded;
-        let now = self.environment.now();
+        let finder = Finder { names: open.barrier().names(), tables: &rules.tables, now: self.environment.now() };
         for _ in 0..ROUNDS_MAX {
-            let decided = recorded.decide(&mut view, |_, view| {
-                Ok(Step::commit(Reply::Empty, token::collect_if_dead(id, names, view, now)?))
-            });
+            let decided =
+                recorded.decide(&mut view, |_, view| Ok(Step::commit(Reply::Empty, finder.collect_if_dead(id, view)?)));
             let plan = match decided {
                 Ok(plan) => plan,
                 Err(Undecided::Refused(completed)) => {
@@ -136,9 +136,7 @@ impl Vault {
                 }
                 Err(Undecided::Fetch(same)) => {
                     recorded = *same;
-                    let fetcher =
-                        Fetcher { storage: self.storage.as_ref(), barrier: open.barrier(), recorded: Some(&recorded) };
-                    fetcher.supply(&mut view).await?;
+                    self.fetcher(open, Some(&recorded)).supply(&mut view).await?;
                     continue;
                 }
             };
@@ -172,7 +170,7 @@ impl Vault {
     /// Lists the names in a system folder.
     async fn names_of(&self, open: &Open, folder: Folder) -> Result<Vec<String>, Refusal> {
         let mut view = View::default();
-        let fetcher = Fetcher { storage: self.storage.as_ref(), barrier: open.barrier(), recorded: None };
+        let fetcher = self.fetcher(open, None);
         for _ in 0..ROUNDS_MAX {
             match view.list(&folder) {
                 Ok(names) => return Ok(names.to_vec()),

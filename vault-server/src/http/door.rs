@@ -1,6 +1,7 @@
 //! The door: parses a request within bounds, hands it to the vault and writes the answer.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::response::Response;
@@ -11,8 +12,9 @@ use vault_core::path::RequestPath;
 use vault_core::refusal::{Class, Refusal};
 use vault_core::request::{Operation, Request};
 use vault_core::secret::{SecretBytes, SecretText};
+use vault_core::time::Span;
 
-use super::{Edge, body, envelope, parameters, public};
+use super::{Edge, PeerCertificates, body, envelope, parameters, public};
 
 const HEADER_TOKEN: &str = "x-vault-token";
 const HEADER_NAMESPACE: &str = "x-vault-namespace";
@@ -90,7 +92,7 @@ fn admit(
     body: Option<SecretBytes>,
 ) -> Result<Request, Refusal> {
     let operation = operation(parts, &asked.parameters)?;
-    refuse_unsupported(&parts.headers)?;
+    check_namespace(&parts.headers)?;
     let path = if operation == Operation::List { asked.path.into_folder() } else { asked.path };
     Ok(Request {
         id,
@@ -99,6 +101,8 @@ fn admit(
         parameters: asked.parameters,
         body,
         token: token(&parts.headers)?,
+        wrap_ttl: wrap_ttl(&parts.headers)?,
+        certificates: parts.extensions.get::<PeerCertificates>().map(|shown| Arc::clone(&shown.0)).unwrap_or_default(),
         remote,
         received_at: edge.vault.environment().now(),
         attempt: 1,
@@ -148,17 +152,22 @@ fn token(headers: &HeaderMap) -> Result<Option<SecretText>, Refusal> {
     }
 }
 
-/// Refuses headers that change what a request means and that this server does not know, rather than doing
-/// something else than asked.
-fn refuse_unsupported(headers: &HeaderMap) -> Result<(), Refusal> {
-    let given = |name: &str| headers.get(name).map(|value| value.as_bytes().trim_ascii()).unwrap_or_default();
-    if !matches!(given(HEADER_NAMESPACE), b"" | b"/" | b"root" | b"root/") {
-        return Err(Refusal::invalid("this server has no namespaces; leave X-Vault-Namespace out"));
+/// Refuses a namespace, of which this server has none but the root.
+fn check_namespace(headers: &HeaderMap) -> Result<(), Refusal> {
+    let given = headers.get(HEADER_NAMESPACE).map(|value| value.as_bytes().trim_ascii()).unwrap_or_default();
+    if matches!(given, b"" | b"/" | b"root" | b"root/") {
+        return Ok(());
     }
-    if !matches!(given(HEADER_WRAP_TTL), b"" | b"0") {
-        return Err(Refusal::invalid("this server does not wrap responses yet; leave X-Vault-Wrap-TTL out"));
-    }
-    Ok(())
+    Err(Refusal::invalid("this server has no namespaces; leave X-Vault-Namespace out"))
+}
+
+/// Reads for how long the reply is to be kept for whoever shows a wrapping token.
+fn wrap_ttl(headers: &HeaderMap) -> Result<Option<Span>, Refusal> {
+    let Some(value) = headers.get(HEADER_WRAP_TTL) else { return Ok(None) };
+    let text = value.to_str().unwrap_or("?").trim();
+    let ttl = if text.is_empty() { Ok(Span::ZERO) } else { Span::parse(text) };
+    let ttl = ttl.map_err(|error| Refusal::invalid(format!("X-Vault-Wrap-TTL: {error}")))?;
+    Ok(Some(ttl).filter(|ttl| !ttl.is_zero()))
 }
 
 #[cfg(test)]
@@ -218,8 +227,13 @@ mod tests {
 
     #[test]
     fn what_changes_the_meaning_of_a_request_is_not_ignored() {
-        assert!(refuse_unsupported(&headers(&[("x-vault-namespace", "team")])).is_err());
-        assert!(refuse_unsupported(&headers(&[("x-vault-wrap-ttl", "60")])).is_err());
-        assert!(refuse_unsupported(&headers(&[("x-vault-namespace", "root"), ("x-vault-wrap-ttl", "0")])).is_ok());
+        assert!(check_namespace(&headers(&[("x-vault-namespace", "team")])).is_err());
+        assert!(check_namespace(&headers(&[("x-vault-namespace", "root")])).is_ok());
+        let ttl = |text| wrap_ttl(&headers(&[("x-vault-wrap-ttl", text)])).map(|ttl| ttl.map(|span| span.0));
+        assert_eq!(
+            (ttl("60").unwrap(), ttl("5m").unwrap(), ttl("0").unwrap(), ttl("").unwrap()),
+            (Some(60), Some(300), None, None)
+        );
+        assert!(ttl("-1").is_err() && ttl("soon").is_err());
     }
 }

@@ -1,5 +1,7 @@
 //! Writes answers in the envelope of the Vault API.
 
+use std::collections::BTreeSet;
+
 use axum::body::Body;
 use axum::response::Response;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -8,7 +10,7 @@ use serde::Serialize;
 use vault_core::id::RequestId;
 use vault_core::path::RequestPath;
 use vault_core::refusal::Refusal;
-use vault_core::reply::{Content, Grant, Reply};
+use vault_core::reply::{Content, Grant, Reply, WrapInfo};
 use vault_core::secret::SecretBytes;
 
 use super::status;
@@ -19,6 +21,12 @@ pub(super) fn reply(id: RequestId, path: &RequestPath, reply: Reply) -> Response
         Reply::Empty => empty(StatusCode::NO_CONTENT),
         Reply::Content(content) => respond(StatusCode::OK, wrap(id, path, content)),
         Reply::Gone(content) => respond(StatusCode::NOT_FOUND, wrap(id, path, content)),
+        Reply::Wrapped(info) => json(StatusCode::OK, &wrapped(id, &info)),
+        Reply::Raw { media_type, body } => {
+            let mut response = respond(StatusCode::OK, body.expose().to_vec());
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+            response
+        }
     }
 }
 
@@ -79,6 +87,30 @@ fn wrap(id: RequestId, path: &RequestPath, content: Content) -> Vec<u8> {
     body
 }
 
+/// Writes the answer to a request whose reply is kept for whoever shows the wrapping token.
+fn wrapped(id: RequestId, info: &WrapInfo) -> serde_json::Value {
+    let mut wrap_info = serde_json::json!({
+        "token": info.token.expose(),
+        "accessor": info.accessor,
+        "ttl": info.ttl.0,
+        "creation_time": info.created_at.to_string(),
+        "creation_path": info.creation_path,
+    });
+    if !info.wrapped_accessor.is_empty() {
+        wrap_info["wrapped_accessor"] = info.wrapped_accessor.as_str().into();
+    }
+    serde_json::json!({
+        "request_id": id.to_string(),
+        "lease_id": "",
+        "renewable": false,
+        "lease_duration": 0,
+        "data": null,
+        "wrap_info": wrap_info,
+        "warnings": null,
+        "auth": null,
+    })
+}
+
 fn write<T: Serialize>(body: &mut Vec<u8>, value: &T) {
     let start = body.len();
     if serde_json::to_writer(&mut *body, value).is_err() {
@@ -91,12 +123,14 @@ fn write<T: Serialize>(body: &mut Vec<u8>, value: &T) {
 struct Auth<'a> {
     client_token: &'a str,
     accessor: &'a str,
-    policies: &'a [String],
+    policies: Vec<&'a String>,
     token_policies: &'a [String],
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    identity_policies: &'a [String],
     metadata: Option<&'a std::collections::BTreeMap<String, String>>,
     lease_duration: u64,
     renewable: bool,
-    entity_id: &'static str,
+    entity_id: String,
     token_type: &'static str,
     orphan: bool,
     mfa_requirement: Option<()>,
@@ -105,15 +139,17 @@ struct Auth<'a> {
 
 impl<'a> Auth<'a> {
     fn of(grant: &'a Grant) -> Self {
+        let policies: BTreeSet<&String> = grant.policies.iter().chain(&grant.identity_policies).collect();
         Self {
             client_token: grant.token.expose(),
             accessor: &grant.accessor,
-            policies: &grant.policies,
+            policies: policies.into_iter().collect(),
             token_policies: &grant.policies,
+            identity_policies: &grant.identity_policies,
             metadata: Some(&grant.metadata).filter(|metadata| !metadata.is_empty()),
             lease_duration: grant.lease_duration.0,
             renewable: grant.renewable,
-            entity_id: "",
+            entity_id: grant.entity.map(|entity| entity.to_string()).unwrap_or_default(),
             token_type: "service",
             orphan: grant.orphan,
             mfa_requirement: None,

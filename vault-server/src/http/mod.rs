@@ -27,6 +27,10 @@ pub struct EdgeSettings {
     pub api_address: String,
 }
 
+/// The certificates that the other end of a connection showed in the TLS handshake, in DER, its own first.
+#[derive(Clone)]
+pub struct PeerCertificates(pub Arc<[Vec<u8>]>);
+
 /// Everything that a request handler needs.
 pub(crate) struct Edge {
     pub(crate) vault: Arc<Vault>,

@@ -12,3 +12,4 @@ mod flow;
 mod seal;
 mod stranger;
 mod support;
+mod wrapping;

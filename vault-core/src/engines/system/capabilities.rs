@@ -1,10 +1,13 @@
 //! `capabilities`, `capabilities-self` and `capabilities-accessor`: what a token may do at some paths.
 
+use rand_core::CryptoRng;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{Call, Step};
+use crate::auth::policies_of;
 use crate::auth::token::{self, TokenId};
+use crate::identity;
 use crate::refusal::{Class, Refusal};
 use crate::reply::Reply;
 use crate::secret::SecretText;
@@ -21,12 +24,12 @@ struct Ask {
     path: Option<Value>,
 }
 
-pub(super) fn own(call: &Call<'_>) -> Result<Step, Interrupt> {
+pub(super) fn own(call: &Call<'_>, _: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
     let ask: Ask = call.request.parse()?;
-    Ok(describe(call, &ask, &call.identity.token().policies)?)
+    Ok(describe(call, &ask, &call.identity()?.policies(call.tables))?)
 }
 
-pub(super) fn of_token(call: &Call<'_>, view: &mut View) -> Result<Step, Interrupt> {
+pub(super) fn of_token(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
     let ask: Ask = call.request.parse()?;
     let given = ask.token.as_ref().filter(|text| !text.is_empty()).ok_or_else(|| Refusal::invalid("missing token"))?;
     let id = TokenId::of(given, call.token_ids);
@@ -34,7 +37,7 @@ pub(super) fn of_token(call: &Call<'_>, view: &mut View) -> Result<Step, Interru
     Ok(describe(call, &ask, &policies)?)
 }
 
-pub(super) fn of_accessor(call: &Call<'_>, view: &mut View) -> Result<Step, Interrupt> {
+pub(super) fn of_accessor(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
     let ask: Ask = call.request.parse()?;
     let given = ask.accessor.as_deref().filter(|text| !text.is_empty());
     let given = given.ok_or_else(|| Refusal::invalid("missing accessor"))?;
@@ -46,8 +49,15 @@ pub(super) fn of_accessor(call: &Call<'_>, view: &mut View) -> Result<Step, Inte
 }
 
 fn policies(call: &Call<'_>, id: &TokenId, view: &mut View, otherwise: &str) -> Result<Vec<String>, Interrupt> {
-    match token::find_alive(id, call.names, view, call.now) {
-        Ok((_, token, ..)) => Ok(token.policies),
+    match call.finder().find(id, view) {
+        Ok(alive) => {
+            let entity = match alive.token.entity {
+                Some(id) => identity::find(call.names, id, view)?,
+                None => None,
+            };
+            let brought = entity.map(|entity| policies_of(&entity, call.tables)).unwrap_or_default();
+            Ok(alive.token.policies.into_iter().chain(brought).collect())
+        }
         Err(Interrupt::Refuse(refusal)) if refusal.class == Class::Denied => Err(Refusal::invalid(otherwise).into()),
         Err(interrupt) => Err(interrupt),
     }

@@ -6,11 +6,12 @@ mod mounts;
 mod policies;
 mod tune;
 mod ui;
+mod wrapping;
 
 use rand_core::CryptoRng;
 
-use super::{Call, Effect, Engine, Step};
-use crate::refusal::{Class, Refusal};
+use super::{Call, Effect, Engine, Route, Step};
+use crate::mounts::Mount;
 use crate::reply::Reply;
 use crate::request::Operation::{Delete, List, Read, Write};
 use crate::view::{Interrupt, View};
@@ -18,81 +19,80 @@ use crate::view::{Interrupt, View};
 /// The engine of type `system`.
 pub(super) struct System;
 
+static ROUTES: &[Route] = &[
+    Route::sudo("seal", &[(Write, seal)], "Seals the vault"),
+    // One node has nobody to hand over to.
+    Route::sudo("step-down", &[(Write, done)], "Hands over to another node, of which there is none"),
+    Route::new("mounts", &[(Read, mounts::list_secrets)], "Lists secrets engines"),
+    Route::new("mounts/{path*}/tune", &[(Read, tune::read), (Write, tune::write)], "Settings of a mount"),
+    Route::new(
+        "mounts/{path*}",
+        &[(Read, mounts::read), (Write, mounts::enable), (Delete, mounts::disable)],
+        "Mounts, describes or takes away a secrets engine",
+    ),
+    Route::sudo("auth", &[(Read, mounts::list_auth)], "Lists auth methods"),
+    Route::sudo(
+        "auth/{path*}/tune",
+        &[(Read, tune::read_auth), (Write, tune::write_auth)],
+        "Settings of an auth method",
+    ),
+    Route::sudo(
+        "auth/{path*}",
+        &[(Read, mounts::read_auth), (Write, mounts::enable_auth), (Delete, mounts::disable_auth)],
+        "Enables, describes or disables an auth method",
+    ),
+    Route::new("policy", &[(Read, policies::list_legacy), (List, policies::list_legacy)], "Lists policies"),
+    Route::new(
+        "policy/{name}",
+        &[(Read, policies::read_legacy), (Write, policies::write), (Delete, policies::delete)],
+        "A policy",
+    ),
+    Route::new("policies/acl", &[(Read, policies::list), (List, policies::list)], "Lists policies"),
+    Route::new(
+        "policies/acl/{name}",
+        &[(Read, policies::read), (Write, policies::write), (Delete, policies::delete)],
+        "A policy",
+    ),
+    Route::new("capabilities", &[(Write, capabilities::of_token)], "Tells what a token may do at some paths"),
+    Route::new("capabilities-self", &[(Write, capabilities::own)], "Tells what the caller may do at some paths"),
+    Route::new(
+        "capabilities-accessor",
+        &[(Write, capabilities::of_accessor)],
+        "Tells what the token of an accessor may do at some paths",
+    ),
+    Route::new("wrapping/wrap", &[(Write, wrapping::wrap)], "Keeps the body for whoever shows a wrapping token"),
+    Route::open(
+        "wrapping/lookup",
+        &[(Write, wrapping::lookup), (Read, wrapping::lookup)],
+        "Describes a wrapping token",
+    ),
+    Route::new("wrapping/unwrap", &[(Write, wrapping::unwrap)], "Takes out what a wrapping token wraps, once"),
+    Route::new("wrapping/rewrap", &[(Write, wrapping::rewrap)], "Moves what is wrapped to a fresh wrapping token"),
+    Route::new("internal/ui/mounts", &[(Read, ui::all)], "Lists the mounts that the caller can reach"),
+    Route::new("internal/ui/mounts/{path*}", &[(Read, ui::one)], "Describes the mount of a path"),
+    Route::new(
+        "version-history",
+        &[(Read, ui::versions), (List, ui::versions)],
+        "Lists versions that ran before, of which no record is kept",
+    ),
+];
+
 impl Engine for System {
     fn kind(&self) -> &'static str {
         "system"
     }
 
-    fn needs_sudo(&self, path: &str) -> bool {
-        matches!(path, "seal" | "step-down" | "auth") || path.starts_with("auth/")
-    }
-
-    fn handle(&self, call: &Call<'_>, view: &mut View, rng: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
-        let path = call.path.trim_end_matches('/');
-        let (endpoint, rest) = path.split_once('/').unwrap_or((path, ""));
-        match (endpoint, rest, call.request.operation) {
-            ("seal", "", Write) => Ok(Step::answer(Reply::Empty).then(Effect::Seal)),
-            // One node has nobody to hand over to.
-            ("step-down", "", Write) => Ok(Step::answer(Reply::Empty)),
-            ("mounts", _, _) => mounts(call, rest, rng),
-            ("auth", _, _) => auth(call, rest),
-            ("policy", _, _) => policies::legacy(call, rest),
-            ("policies", _, _) => match rest.strip_prefix("acl") {
-                Some(name) if name.is_empty() || name.starts_with('/') => {
-                    policies::current(call, name.trim_start_matches('/'))
-                }
-                _ => Err(unknown().into()),
-            },
-            ("capabilities", "", Write) => capabilities::of_token(call, view),
-            ("capabilities-self", "", Write) => capabilities::own(call),
-            ("capabilities-accessor", "", Write) => capabilities::of_accessor(call, view),
-            ("internal", "ui/mounts", Read) => Ok(ui::all(call)?),
-            ("internal", rest, Read) => match rest.strip_prefix("ui/mounts/") {
-                Some(path) => Ok(ui::one(call, path)?),
-                None => Err(unknown().into()),
-            },
-            ("version-history", "", List | Read) => Ok(ui::versions()?),
-            ("seal" | "step-down" | "capabilities" | "capabilities-self" | "capabilities-accessor", "", _) => {
-                Err(Refusal::unsupported().into())
-            }
-            _ => Err(unknown().into()),
-        }
+    fn routes(&self, _: &Mount) -> &'static [Route] {
+        ROUTES
     }
 }
 
-fn mounts(call: &Call<'_>, rest: &str, rng: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
-    let tuned = rest.strip_suffix("/tune");
-    Ok(match (rest, tuned, call.request.operation) {
-        ("", _, Read) => mounts::list(call)?,
-        (_, Some(path), Read) => tune::read(call, path)?,
-        (_, Some(path), Write) => tune::write(call, path)?,
-        (path, None, Read) if !path.is_empty() => mounts::read(call, path)?,
-        (path, None, Write) if !path.is_empty() => mounts::enable(call, path, rng)?,
-        (path, None, Delete) if !path.is_empty() => mounts::disable(call, path)?,
-        _ => return Err(Refusal::unsupported().into()),
-    })
+fn seal(_: &Call<'_>, _: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
+    Ok(Step::answer(Reply::Empty).then(Effect::Seal))
 }
 
-fn auth(call: &Call<'_>, rest: &str) -> Result<Step, Interrupt> {
-    let tuned = rest.strip_suffix("/tune");
-    Ok(match (rest, tuned, call.request.operation) {
-        ("", _, Read) => mounts::list_auth(call)?,
-        (_, Some(path), Read) => tune::read(call, &format!("auth/{path}"))?,
-        (_, Some(path), Write) => tune::write(call, &format!("auth/{path}"))?,
-        ("token", None, Read) => mounts::read(call, "auth/token")?,
-        ("token", None, Write | Delete) => {
-            return Err(Refusal::invalid("token credential backend cannot be enabled twice or disabled").into());
-        }
-        (_, None, Write) => {
-            return Err(Refusal::invalid("auth methods other than 'token' are not supported yet").into());
-        }
-        (_, None, Delete) => return Ok(Step::answer(Reply::Empty)),
-        _ => return Err(Refusal::unsupported().into()),
-    })
-}
-
-fn unknown() -> Refusal {
-    Refusal::new(Class::Missing, "unsupported path")
+fn done(_: &Call<'_>, _: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
+    Ok(Step::answer(Reply::Empty))
 }
 
 #[cfg(test)]

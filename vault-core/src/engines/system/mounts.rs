@@ -8,11 +8,16 @@ use serde_json::{Map, Value, json};
 
 use super::tune::{self, Tune};
 use super::{Call, Effect, Step};
-use crate::engines::{Change, ENGINES};
+use crate::auth::methods::METHODS;
+use crate::engines::{Change, ENGINES, Engine};
 use crate::mounts::{self, MOUNTS_MAX, Mount};
 use crate::purge;
 use crate::refusal::Refusal;
 use crate::reply::Reply;
+use crate::view::{Interrupt, View};
+
+/// What the paths of auth methods begin with.
+const AUTH: &str = "auth/";
 
 #[derive(Deserialize)]
 struct Enable {
@@ -44,18 +49,31 @@ pub(super) fn describe(mount: &Mount) -> Value {
     })
 }
 
-pub(super) fn list(call: &Call<'_>) -> Result<Step, Refusal> {
-    let secrets = call.tables.mounts().filter(|mount| !mount.path.starts_with("auth/"));
-    answer(secrets.map(|mount| (mount.path.clone(), describe(mount))).collect())
+pub(super) fn list_secrets(call: &Call<'_>, _: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
+    let secrets = call.tables.mounts().filter(|mount| !mount.path.starts_with(AUTH));
+    Ok(answer(secrets.map(|mount| (mount.path.clone(), describe(mount))).collect())?)
 }
 
-pub(super) fn list_auth(call: &Call<'_>) -> Result<Step, Refusal> {
-    let auth = call.tables.mounts().filter_map(|mount| Some((mount.path.strip_prefix("auth/")?.to_owned(), mount)));
-    answer(auth.map(|(path, mount)| (path, describe(mount))).collect())
+pub(super) fn list_auth(call: &Call<'_>, _: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
+    let auth = call.tables.mounts().filter_map(|mount| Some((mount.path.strip_prefix(AUTH)?.to_owned(), mount)));
+    Ok(answer(auth.map(|(path, mount)| (path, describe(mount))).collect())?)
 }
 
 fn answer(mounts: Map<String, Value>) -> Result<Step, Refusal> {
     Ok(Step::answer(Reply::data(&mounts)?))
+}
+
+pub(super) fn read(call: &Call<'_>, _: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
+    Ok(Step::answer(Reply::data(&describe(find(call, call.capture("path"))?))?))
+}
+
+pub(super) fn read_auth(call: &Call<'_>, _: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
+    Ok(Step::answer(Reply::data(&describe(find(call, &auth_path(call))?))?))
+}
+
+/// Gives the path of the auth method that the request names.
+pub(super) fn auth_path(call: &Call<'_>) -> String {
+    format!("{AUTH}{}", call.capture("path"))
 }
 
 /// Finds a mount by a path with or without its trailing slash.
@@ -65,11 +83,17 @@ pub(super) fn find<'a>(call: &'a Call<'_>, path: &str) -> Result<&'a Mount, Refu
     mount.map(AsRef::as_ref).ok_or_else(|| Refusal::invalid(format!("No secret engine mount at {path}")))
 }
 
-pub(super) fn read(call: &Call<'_>, path: &str) -> Result<Step, Refusal> {
-    Ok(Step::answer(Reply::data(&describe(find(call, path)?))?))
+pub(super) fn enable(call: &Call<'_>, _: &mut View, rng: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
+    let path = mounts::check_path(call.tables, call.capture("path"))?;
+    Ok(mount(call, &path, ENGINES, rng)?)
 }
 
-pub(super) fn enable(call: &Call<'_>, path: &str, rng: &mut dyn CryptoRng) -> Result<Step, Refusal> {
+pub(super) fn enable_auth(call: &Call<'_>, _: &mut View, rng: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
+    let path = mounts::check_auth_path(call.tables, call.capture("path"))?;
+    Ok(mount(call, &path, METHODS, rng)?)
+}
+
+fn mount(call: &Call<'_>, path: &str, known: &[&dyn Engine], rng: &mut dyn CryptoRng) -> Result<Step, Refusal> {
     let ask: Enable = call.request.parse()?;
     if ask.external_entropy_access == Some(true) {
         return Err(Refusal::invalid("external_entropy_access is not supported: leave it out"));
@@ -77,18 +101,17 @@ pub(super) fn enable(call: &Call<'_>, path: &str, rng: &mut dyn CryptoRng) -> Re
     if call.tables.mounts().count() >= MOUNTS_MAX {
         return Err(Refusal::invalid(format!("there are {MOUNTS_MAX} mounts already; disable one first")));
     }
-    let path = mounts::check_path(call.tables, path)?;
     let asked = ask.kind.filter(|kind| !kind.is_empty()).or(ask.plugin_name).unwrap_or_default();
     let (kind, version) = match asked.as_str() {
         "kv-v2" => ("kv", Some("2")),
         "kv-v1" | "generic" => ("kv", Some("1")),
         kind => (kind, None),
     };
-    if !ENGINES.iter().any(|engine| engine.kind() == kind) {
-        let known: Vec<&str> = ENGINES.iter().map(|engine| engine.kind()).collect();
-        return Err(Refusal::invalid(format!("unknown engine type {asked:?}: take one of {}", known.join(", "))));
+    if !known.iter().any(|engine| engine.kind() == kind) {
+        let known: Vec<&str> = known.iter().map(|engine| engine.kind()).collect();
+        return Err(Refusal::invalid(format!("unknown type {asked:?}: take one of {}", known.join(", "))));
     }
-    let mut mount = Mount::new(&path, kind, &ask.description.unwrap_or_default(), rng);
+    let mut mount = Mount::new(path, kind, &ask.description.unwrap_or_default(), rng);
     mount.options = options(ask.options.unwrap_or_default())?;
     if let Some(version) = version {
         mount.options.insert("version".to_owned(), version.to_owned());
@@ -121,14 +144,23 @@ fn check_version(mount: &Mount) -> Result<(), Refusal> {
     }
 }
 
+pub(super) fn disable(call: &Call<'_>, _: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
+    Ok(unmount(call, call.capture("path"), ENGINES)?)
+}
+
+/// Takes an auth method away. The tokens that it made end with it.
+pub(super) fn disable_auth(call: &Call<'_>, _: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
+    Ok(unmount(call, &auth_path(call), METHODS)?)
+}
+
 /// Takes a mount away. Its data is out of reach at once and removed in the background.
-pub(super) fn disable(call: &Call<'_>, path: &str) -> Result<Step, Refusal> {
-    let path = format!("{}/", path.trim_matches('/'));
+fn unmount(call: &Call<'_>, path: &str, known: &[&dyn Engine]) -> Result<Step, Refusal> {
+    let path = format!("{path}/");
     let Some(mount) = call.tables.mount(&path) else { return Ok(Step::answer(Reply::Empty)) };
-    if !ENGINES.iter().any(|engine| engine.kind() == mount.kind) {
-        return Err(Refusal::invalid(format!("cannot unmount {path:?}: it is built in")));
-    }
+    let Some(engine) = known.iter().find(|engine| engine.kind() == mount.kind) else {
+        return Err(Refusal::invalid(format!("cannot take {path:?} away: it is built in")));
+    };
     let mut changes = vec![Change::Delete { slot: mounts::mount_slot(call.names, &path) }];
-    changes.extend(crate::engines::kv::roots(mount, call.names).iter().map(|root| purge::enqueue(call.names, root)));
+    changes.extend(engine.folders(mount, call.names).iter().map(|root| purge::enqueue(call.names, root)));
     Ok(Step::commit(Reply::Empty, changes).then(Effect::ReloadTables).then(Effect::Purge))
 }

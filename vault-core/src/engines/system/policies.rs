@@ -1,5 +1,6 @@
 //! `policies/acl` and the older `policy`.
 
+use rand_core::CryptoRng;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -9,8 +10,8 @@ use crate::mounts;
 use crate::policy::Policy;
 use crate::refusal::Refusal;
 use crate::reply::Reply;
-use crate::request::Operation::{self, Delete, List, Read, Write};
-use crate::view::Interrupt;
+use crate::view::{Interrupt, View};
+use crate::wrapping::POLICY_NAME;
 
 /// Longest name of a policy.
 const NAME_LENGTH_BYTES_MAX: usize = 256;
@@ -24,30 +25,43 @@ struct Ask {
     rules: Option<String>,
 }
 
-/// Answers `policies/acl`.
-pub(super) fn current(call: &Call<'_>, name: &str) -> Result<Step, Interrupt> {
-    let step = match (name, call.request.operation) {
-        ("", List | Read) => answer(&json!({ "keys": names(call) })),
-        (name, Read) if !name.is_empty() => {
-            let (name, text) = find(call, name)?;
-            answer(&json!({ "name": name, "policy": text }))
-        }
-        (name, operation) => change(call, name, operation),
-    };
-    Ok(step?)
+pub(super) fn list(call: &Call<'_>, _: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
+    Ok(answer(&json!({ "keys": names(call) }))?)
 }
 
-/// Answers `policy`, whose replies have other fields.
-pub(super) fn legacy(call: &Call<'_>, name: &str) -> Result<Step, Interrupt> {
-    let step = match (name, call.request.operation) {
-        ("", List | Read) => answer(&json!({ "keys": names(call), "policies": names(call) })),
-        (name, Read) if !name.is_empty() => {
-            let (name, text) = find(call, name)?;
-            answer(&json!({ "name": name, "rules": text }))
-        }
-        (name, operation) => change(call, name, operation),
-    };
-    Ok(step?)
+pub(super) fn read(call: &Call<'_>, _: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
+    let (name, text) = find(call)?;
+    Ok(answer(&json!({ "name": name, "policy": text }))?)
+}
+
+/// Answers the older path, whose replies have other fields.
+pub(super) fn list_legacy(call: &Call<'_>, _: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
+    Ok(answer(&json!({ "keys": names(call), "policies": names(call) }))?)
+}
+
+/// Answers the older path, whose replies have other fields.
+pub(super) fn read_legacy(call: &Call<'_>, _: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
+    let (name, text) = find(call)?;
+    Ok(answer(&json!({ "name": name, "rules": text }))?)
+}
+
+pub(super) fn write(call: &Call<'_>, _: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
+    let name = checked_name(call)?;
+    let ask: Ask = call.request.parse()?;
+    let text = ask.policy.or(ask.rules).filter(|text| !text.trim().is_empty());
+    let text = text.ok_or_else(|| Refusal::invalid("'policy' parameter not supplied or empty"))?;
+    Policy::parse(&name, &text).map_err(|error| Refusal::invalid(format!("failed to parse policy: {error}")))?;
+    let change = mounts::store_policy(call.names, &name, &text);
+    Ok(Step::commit(Reply::Empty, vec![change]).then(Effect::ReloadTables))
+}
+
+pub(super) fn delete(call: &Call<'_>, _: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
+    let name = checked_name(call)?;
+    if name == "default" {
+        return Err(Refusal::invalid("cannot delete default policy").into());
+    }
+    let change = Change::Delete { slot: mounts::policy_slot(call.names, &name) };
+    Ok(Step::commit(Reply::Empty, vec![change]).then(Effect::ReloadTables))
 }
 
 fn answer(data: &serde_json::Value) -> Result<Step, Refusal> {
@@ -55,12 +69,13 @@ fn answer(data: &serde_json::Value) -> Result<Step, Refusal> {
 }
 
 fn names<'a>(call: &'a Call<'_>) -> Vec<&'a str> {
-    let stored = call.tables.policies().map(|policy| policy.name());
+    // The policy of wrapping tokens is nobody's to give.
+    let stored = call.tables.policies().map(|policy| policy.name()).filter(|name| *name != POLICY_NAME);
     stored.chain(["root"]).collect()
 }
 
-fn find<'a>(call: &'a Call<'_>, name: &str) -> Result<(String, &'a str), Refusal> {
-    let name = name.to_lowercase();
+fn find<'a>(call: &'a Call<'_>) -> Result<(String, &'a str), Refusal> {
+    let name = call.capture("name").to_lowercase();
     if name == "root" {
         return Ok((name, ""));
     }
@@ -68,26 +83,8 @@ fn find<'a>(call: &'a Call<'_>, name: &str) -> Result<(String, &'a str), Refusal
     Ok((name, text))
 }
 
-fn change(call: &Call<'_>, name: &str, operation: Operation) -> Result<Step, Refusal> {
-    let name = checked_name(name)?;
-    let change = match operation {
-        Write => {
-            let ask: Ask = call.request.parse()?;
-            let text = ask.policy.or(ask.rules).filter(|text| !text.trim().is_empty());
-            let text = text.ok_or_else(|| Refusal::invalid("'policy' parameter not supplied or empty"))?;
-            Policy::parse(&name, &text)
-                .map_err(|error| Refusal::invalid(format!("failed to parse policy: {error}")))?;
-            mounts::store_policy(call.names, &name, &text)
-        }
-        Delete if name == "default" => return Err(Refusal::invalid("cannot delete default policy")),
-        Delete => Change::Delete { slot: mounts::policy_slot(call.names, &name) },
-        _ => return Err(Refusal::unsupported()),
-    };
-    Ok(Step::commit(Reply::Empty, vec![change]).then(Effect::ReloadTables))
-}
-
-fn checked_name(name: &str) -> Result<String, Refusal> {
-    let name = name.to_lowercase();
+fn checked_name(call: &Call<'_>) -> Result<String, Refusal> {
+    let name = call.capture("name").to_lowercase();
     if PROTECTED.contains(&name.as_str()) {
         return Err(Refusal::invalid(format!("cannot update or delete {name} policy")));
     }

@@ -121,10 +121,10 @@ fn policies_are_kept_in_both_shapes() {
         ("policies/acl/a b", json!({ "policy": text })),
         ("policies/acl/x", json!({"policy": ""})),
         ("policies/acl/x", json!({"policy": "path {"})),
-        ("policies/acl/", json!({ "policy": text })),
     ] {
         assert_eq!(sys.refused(Write, path, body).class, Class::Invalid, "{path}");
     }
+    assert_eq!(sys.refused(Write, "policies/acl/", json!({ "policy": text })).class, Class::Unsupported);
     assert_eq!(sys.refused(Delete, "policies/acl/default", Value::Null).class, Class::Invalid);
 }
 

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use rand_core::CryptoRng;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::mounts::{find, options};
+use super::mounts::{auth_path, find, options};
 use super::{Call, Effect, Step};
 use crate::mounts::{Mount, MountSettings, TTL_MAX_DEFAULT};
 use crate::refusal::Refusal;
 use crate::reply::Reply;
 use crate::time::Span;
+use crate::view::{Interrupt, View};
 
 #[derive(Deserialize)]
 pub(super) struct Tune {
@@ -35,7 +37,23 @@ pub(super) fn describe(mount: &Mount) -> Value {
     })
 }
 
-pub(super) fn read(call: &Call<'_>, path: &str) -> Result<Step, Refusal> {
+pub(super) fn read(call: &Call<'_>, _: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
+    Ok(show(call, call.capture("path"))?)
+}
+
+pub(super) fn read_auth(call: &Call<'_>, _: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
+    Ok(show(call, &auth_path(call))?)
+}
+
+pub(super) fn write(call: &Call<'_>, _: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
+    Ok(change(call, call.capture("path"))?)
+}
+
+pub(super) fn write_auth(call: &Call<'_>, _: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
+    Ok(change(call, &auth_path(call))?)
+}
+
+fn show(call: &Call<'_>, path: &str) -> Result<Step, Refusal> {
     let mount = find(call, path)?;
     let settings = &mount.settings;
     let or_system = |span: Span| if span.is_zero() { TTL_MAX_DEFAULT.0 } else { span.0 };
@@ -52,7 +70,7 @@ pub(super) fn read(call: &Call<'_>, path: &str) -> Result<Step, Refusal> {
     Ok(Step::answer(Reply::data(&data)?))
 }
 
-pub(super) fn write(call: &Call<'_>, path: &str) -> Result<Step, Refusal> {
+fn change(call: &Call<'_>, path: &str) -> Result<Step, Refusal> {
     let ask: Tune = call.request.parse()?;
     let mut mount = find(call, path)?.clone();
     if let Some(asked) = ask.options.clone() {

@@ -1,5 +1,6 @@
 //! `internal/ui/mounts`: what stock command lines ask to find out of which kind a path is; and `version-history`.
 
+use rand_core::CryptoRng;
 use serde_json::{Map, Value, json};
 
 use super::mounts::describe;
@@ -7,10 +8,11 @@ use super::{Call, Step};
 use crate::mounts::Mount;
 use crate::refusal::Refusal;
 use crate::reply::Reply;
+use crate::view::{Interrupt, View};
 
 /// Tells the mounts that the caller can do something at.
-pub(super) fn all(call: &Call<'_>) -> Result<Step, Refusal> {
-    let acl = call.tables.acl(&call.identity.token().policies);
+pub(super) fn all(call: &Call<'_>, _: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
+    let acl = call.acl()?;
     let mut secret = Map::new();
     let mut auth = Map::new();
     for mount in call.tables.mounts().filter(|mount| acl.reaches(&mount.path)) {
@@ -23,12 +25,13 @@ pub(super) fn all(call: &Call<'_>) -> Result<Step, Refusal> {
 }
 
 /// Tells the mount of a path, to those who can do something below the mount; to others it is denied, be it there or not.
-pub(super) fn one(call: &Call<'_>, path: &str) -> Result<Step, Refusal> {
-    let acl = call.tables.acl(&call.identity.token().policies);
+pub(super) fn one(call: &Call<'_>, _: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
+    let path = call.capture("path");
+    let acl = call.acl()?;
     let denied = || Refusal::denied().with_private(format!("preflight capability check at {path:?}"));
     let (mount, _) = call.tables.route(&format!("{path}/")).ok_or_else(denied)?;
     if !acl.reaches(&mount.path) {
-        return Err(denied());
+        return Err(denied().into());
     }
     Ok(Step::answer(Reply::data(&with_path(mount))?))
 }
@@ -42,6 +45,6 @@ fn with_path(mount: &Mount) -> Value {
 }
 
 /// This server keeps no history of its own versions.
-pub(super) fn versions() -> Result<Step, Refusal> {
+pub(super) fn versions(_: &Call<'_>, _: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
     Ok(Step::answer(Reply::data(&json!({ "keys": [], "key_info": {} }))?))
 }

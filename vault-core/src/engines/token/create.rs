@@ -8,8 +8,10 @@ use serde_json::Value;
 
 use super::role::{self, Role};
 use super::{Call, Step, has_sudo};
+use crate::auth::parameters;
 use crate::auth::token::lifetime::{self, Bounds, Life};
 use crate::auth::token::{self, DESCENT_MAX, Token, TokenId, draw_accessor, draw_token};
+use crate::field::span;
 use crate::refusal::Refusal;
 use crate::reply::{Content, Grant, Reply};
 use crate::secret::SecretText;
@@ -44,16 +46,28 @@ struct Ask {
     entity_alias: Option<String>,
 }
 
-pub(super) fn create(
+pub(super) fn child(call: &Call<'_>, view: &mut View, rng: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
+    create(call, None, false, view, rng)
+}
+
+pub(super) fn orphan(call: &Call<'_>, view: &mut View, rng: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
+    create(call, None, true, view, rng)
+}
+
+pub(super) fn by_role(call: &Call<'_>, view: &mut View, rng: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
+    let role = role::load(call, call.capture("role"), view)?;
+    create(call, Some(role), false, view, rng)
+}
+
+fn create(
     call: &Call<'_>,
-    role_name: Option<&str>,
+    role: Option<Role>,
     orphan: bool,
     view: &mut View,
     rng: &mut dyn CryptoRng,
 ) -> Result<Step, Interrupt> {
     let ask: Ask = call.request.parse()?;
-    let role = role_name.map(|name| role::load(call, name, view)).transpose()?;
-    let sudo = has_sudo(call);
+    let sudo = has_sudo(call)?;
     check_bounds(&ask)?;
     check_powers(call, &ask, role.as_ref(), sudo)?;
     let orphan = orphan || ask.no_parent || role.as_ref().is_some_and(|role| role.orphan);
@@ -70,8 +84,8 @@ pub(super) fn create(
     };
     let id = TokenId::of(&text, call.token_ids);
     let (token, warnings) = describe(call, &ask, role.as_ref(), orphan, policies, rng)?;
-    let changes = token::store(call.names, &id, &token)?;
-    let content = Content { auth: Some(grant(text, &token, token.creation_ttl)), warnings, ..Content::default() };
+    let changes = token::store(call.names, &id, &token, view)?;
+    let content = Content { auth: Some(Grant::of(text, &token, token.creation_ttl)), warnings, ..Content::default() };
     Ok(Step::commit(Reply::Content(content), changes))
 }
 
@@ -81,20 +95,6 @@ fn check_unused(call: &Call<'_>, chosen: &SecretText, view: &mut View) -> Result
     match view.entry(&slot)? {
         None => Ok(()),
         Some(_) => Err(Refusal::invalid("cannot create a token with a duplicate ID").into()),
-    }
-}
-
-/// Writes a token as it is handed out.
-pub(super) fn grant(text: SecretText, token: &Token, lease_duration: Span) -> Grant {
-    Grant {
-        token: text,
-        accessor: token.accessor.clone(),
-        policies: token.policies.clone(),
-        metadata: token.metadata.clone(),
-        lease_duration,
-        renewable: token.renewable,
-        orphan: token.parent.is_none(),
-        uses: token.uses_left.unwrap_or(0),
     }
 }
 
@@ -117,15 +117,13 @@ fn check_bounds(ask: &Ask) -> Result<(), Refusal> {
 
 /// Checks what only some may ask for.
 fn check_powers(call: &Call<'_>, ask: &Ask, role: Option<&Role>, sudo: bool) -> Result<(), Refusal> {
-    if call.identity.token().uses_left.is_some() {
+    if call.identity()?.token().uses_left.is_some() {
         return Err(Refusal::invalid("restricted use token cannot generate child tokens"));
     }
     if ask.entity_alias.as_ref().is_some_and(|alias| !alias.is_empty()) {
         return Err(Refusal::invalid("entity aliases are not supported yet: leave entity_alias out"));
     }
-    if !matches!(ask.kind.as_deref(), None | Some("" | "service" | "default" | "default-service")) {
-        return Err(Refusal::invalid("only tokens of type 'service' are made; batch tokens could not be revoked"));
-    }
+    parameters::check_type(ask.kind.as_deref())?;
     if let Some(id) = ask.id.as_ref().filter(|id| !id.is_empty()) {
         if !sudo {
             return Err(Refusal::invalid("root or sudo privileges required to specify token id"));
@@ -147,7 +145,7 @@ fn check_powers(call: &Call<'_>, ask: &Ask, role: Option<&Role>, sudo: bool) -> 
 
 /// Checks that the new token would not descend from too many others.
 fn check_descent(call: &Call<'_>, view: &mut View) -> Result<(), Interrupt> {
-    let mut ancestor = call.identity.token().parent.clone();
+    let mut ancestor = call.identity()?.token().parent.clone();
     let mut descent = 1;
     while let Some(id) = ancestor {
         descent += 1;
@@ -164,7 +162,7 @@ fn check_descent(call: &Call<'_>, view: &mut View) -> Result<(), Interrupt> {
 
 /// Finds the policies of the new token, sorted and in lower case.
 fn policies(call: &Call<'_>, ask: &Ask, role: Option<&Role>, sudo: bool) -> Result<Vec<String>, Refusal> {
-    let own: BTreeSet<&str> = call.identity.token().policies.iter().map(String::as_str).collect();
+    let own: BTreeSet<&str> = call.identity()?.token().policies.iter().map(String::as_str).collect();
     let asked: BTreeSet<String> = ask.policies.iter().map(|name| name.trim().to_lowercase()).collect();
     if asked.contains("") || asked.contains("response-wrapping") {
         return Err(Refusal::invalid("a policy name is empty or reserved"));
@@ -212,7 +210,8 @@ fn describe(
     let explicit =
         least(span("explicit_max_ttl", ask.explicit_max_ttl.as_ref())?, role.map(|role| role.explicit_max_ttl));
     let asked_ttl = span("ttl", ask.ttl.as_ref().or(ask.lease.as_ref()))?;
-    let parent = call.identity.token();
+    let identity = call.identity()?;
+    let parent = identity.token();
     let endless = policies == ["root"] && asked_ttl.is_zero() && period.is_zero() && explicit.is_zero();
     if endless && parent.expires_at.is_some() {
         return Err(Refusal::invalid("expiring root tokens cannot create non-expiring root tokens"));
@@ -229,13 +228,10 @@ fn describe(
     };
     let name = ask.display_name.as_deref().filter(|name| !name.is_empty());
     let token = Token {
-        accessor: draw_accessor(rng),
-        parent: (!orphan).then(|| call.identity.token_id().clone()),
-        policies,
+        parent: (!orphan).then(|| identity.token_id().clone()),
         path: path(call, role),
         display_name: name.map_or_else(|| "token".to_owned(), |name| format!("token-{name}")),
         metadata: ask.meta.clone().unwrap_or_default(),
-        created_at: call.now,
         creation_ttl: life.ttl,
         expires_at: (!endless).then(|| call.now.after(life.ttl)),
         explicit_max_ttl: explicit,
@@ -243,8 +239,10 @@ fn describe(
         uses_left: (uses > 0).then_some(uses),
         renewable: !endless && ask.renewable.unwrap_or(true) && role.is_none_or(|role| role.renewable),
         role: role.map(|role| role.name.clone()),
-        last_renewed_at: None,
         bound_cidrs: role.map(|role| role.bound_cidrs.clone()).unwrap_or_default(),
+        // A token that somebody makes for themselves acts for the same entity; an orphan acts for none.
+        entity: (!orphan).then_some(parent.entity).flatten(),
+        ..Token::new(draw_accessor(rng), policies, call.now)
     };
     let mut warnings = Vec::new();
     if life.capped {
@@ -266,15 +264,4 @@ fn least(asked: Span, role: Option<Span>) -> Span {
         (asked, Span::ZERO) => asked,
         (asked, role) => asked.min(role),
     }
-}
-
-/// Reads a length of time given as a number of seconds or as text; nothing is zero.
-pub(super) fn span(field: &str, value: Option<&Value>) -> Result<Span, Refusal> {
-    let text = match value {
-        None | Some(Value::Null) => return Ok(Span::ZERO),
-        Some(Value::String(text)) if text.is_empty() => return Ok(Span::ZERO),
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
-    };
-    Span::parse(&text).map_err(|error| Refusal::invalid(format!("{field}: {error}")))
 }

@@ -1,5 +1,6 @@
 //! `lookup`, `lookup-self` and `lookup-accessor`.
 
+use rand_core::CryptoRng;
 use serde_json::{Value, json};
 
 use super::{Call, Step, Subject};
@@ -8,15 +9,15 @@ use crate::reply::Reply;
 use crate::secret::SecretText;
 use crate::view::{Interrupt, View};
 
-pub(super) fn presented(call: &Call<'_>, view: &mut View) -> Result<Step, Interrupt> {
+pub(super) fn presented(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
     Ok(describe(call, &super::presented(call, view)?)?)
 }
 
-pub(super) fn own(call: &Call<'_>, _: &mut View) -> Result<Step, Interrupt> {
-    Ok(describe(call, &super::own(call))?)
+pub(super) fn own(call: &Call<'_>, _: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
+    Ok(describe(call, &super::own(call)?)?)
 }
 
-pub(super) fn by_accessor(call: &Call<'_>, view: &mut View) -> Result<Step, Interrupt> {
+pub(super) fn by_accessor(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
     Ok(describe(call, &super::by_accessor(call, view)?)?)
 }
 

@@ -9,76 +9,55 @@ mod role;
 use rand_core::CryptoRng;
 use serde::Deserialize;
 
-use super::{Call, Effect, Engine, Step};
+use super::{Call, Effect, Engine, Route, Step};
 use crate::auth::token::{self, Token, TokenId};
-use crate::policy::{Acl, Ask, Capability};
+use crate::mounts::Mount;
+use crate::policy::{Ask, Capability};
 use crate::refusal::{Class, Refusal};
 use crate::reply::{Content, Reply};
-use crate::request::Operation::{self, Delete, List, Read, Write};
+use crate::request::Operation::{Delete, List, Read, Write};
 use crate::secret::SecretText;
 use crate::view::{Interrupt, View};
 
 /// The engine of type `token`.
 pub(super) struct Tokens;
 
+static ROUTES: [Route; 17] = [
+    Route::new("create", &[(Write, create::child)], "Makes a token"),
+    Route::sudo("create-orphan", &[(Write, create::orphan)], "Makes a token without a parent"),
+    Route::new("create/{role}", &[(Write, create::by_role)], "Makes a token by a role"),
+    Route::new("lookup", &[(Write, lookup::presented)], "Describes the token in the body"),
+    Route::new("lookup-self", &[(Read, lookup::own), (Write, lookup::own)], "Describes the caller's token"),
+    Route::new("lookup-accessor", &[(Write, lookup::by_accessor)], "Describes the token of an accessor"),
+    Route::new("renew", &[(Write, renew::presented)], "Renews the token in the body"),
+    Route::new("renew-self", &[(Write, renew::own)], "Renews the caller's token"),
+    Route::new("renew-accessor", &[(Write, renew::by_accessor)], "Renews the token of an accessor"),
+    Route::new("revoke", &[(Write, revoke::presented)], "Ends the token in the body and its descendants"),
+    Route::new("revoke-self", &[(Write, revoke::own)], "Ends the caller's token and its descendants"),
+    Route::new("revoke-accessor", &[(Write, revoke::by_accessor)], "Ends the token of an accessor"),
+    Route::sudo("revoke-orphan", &[(Write, revoke::keeping_children)], "Ends a token and keeps its children"),
+    Route::sudo("accessors", &[(List, list_accessors)], "Lists accessors"),
+    Route::new("roles", &[(List, list_roles)], "Lists roles"),
+    Route::new("roles/{role}", &[(Read, role::read), (Write, role::write), (Delete, role::delete)], "A role"),
+    Route::sudo("tidy", &[(Write, tidy)], "Removes dead tokens now"),
+];
+
 impl Engine for Tokens {
     fn kind(&self) -> &'static str {
         "token"
     }
 
-    fn needs_sudo(&self, path: &str) -> bool {
-        matches!(path, "create-orphan" | "revoke-orphan" | "accessors/" | "tidy")
-    }
-
-    fn handle(&self, call: &Call<'_>, view: &mut View, rng: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
-        let (endpoint, rest) = call.path.split_once('/').unwrap_or((call.path, ""));
-        match (endpoint, rest, call.request.operation) {
-            ("create", "", Write) => create::create(call, None, false, view, rng),
-            ("create-orphan", "", Write) => create::create(call, None, true, view, rng),
-            ("create", role, Write) => create::create(call, Some(role), false, view, rng),
-            ("lookup", "", Write) => lookup::presented(call, view),
-            ("lookup-self", "", Read | Write) => lookup::own(call, view),
-            ("lookup-accessor", "", Write) => lookup::by_accessor(call, view),
-            ("renew", "", Write) => renew::presented(call, view),
-            ("renew-self", "", Write) => renew::own(call, view),
-            ("renew-accessor", "", Write) => renew::by_accessor(call, view),
-            ("revoke", "", Write) => revoke::presented(call, view),
-            ("revoke-self", "", Write) => revoke::own(call),
-            ("revoke-accessor", "", Write) => revoke::by_accessor(call, view),
-            ("revoke-orphan", "", Write) => revoke::keeping_children(call, view),
-            ("accessors", "", List) => list(view, token::accessors(call.names)),
-            ("roles", "", List) => list(view, role::folder(call.names)),
-            ("roles", name, Read) => role::read(call, name, view),
-            ("roles", name, Write) => role::write(call, name, view),
-            ("roles", name, Delete) => Ok(role::delete(call, name)),
-            ("tidy", "", Write) => Ok(tidy()),
-            (endpoint, _, operation) => Err(unknown(endpoint, operation).into()),
-        }
+    fn routes(&self, _: &Mount) -> &'static [Route] {
+        &ROUTES
     }
 }
 
-fn unknown(endpoint: &str, _: Operation) -> Refusal {
-    const ENDPOINTS: [&str; 14] = [
-        "create",
-        "create-orphan",
-        "lookup",
-        "lookup-self",
-        "lookup-accessor",
-        "renew",
-        "renew-self",
-        "renew-accessor",
-        "revoke",
-        "revoke-self",
-        "revoke-accessor",
-        "revoke-orphan",
-        "accessors",
-        "roles",
-    ];
-    if ENDPOINTS.contains(&endpoint) || endpoint == "tidy" {
-        Refusal::unsupported()
-    } else {
-        Refusal::new(Class::Missing, "unsupported path")
-    }
+fn list_accessors(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
+    list(view, token::accessors(call.names))
+}
+
+fn list_roles(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
+    list(view, role::folder(call.names))
 }
 
 fn list(view: &mut View, folder: crate::names::Folder) -> Result<Step, Interrupt> {
@@ -89,10 +68,10 @@ fn list(view: &mut View, folder: crate::names::Folder) -> Result<Step, Interrupt
     Ok(Step::answer(Reply::data(&serde_json::json!({ "keys": keys }))?))
 }
 
-fn tidy() -> Step {
+fn tidy(_: &Call<'_>, _: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
     let warning = "dead tokens are being removed in the background; they could do nothing already";
     let content = Content { warnings: vec![warning.to_owned()], ..Content::default() };
-    Step::answer(Reply::Content(content)).then(Effect::CollectTokens)
+    Ok(Step::answer(Reply::Content(content)).then(Effect::CollectTokens))
 }
 
 /// A token that a call is about.
@@ -110,9 +89,10 @@ struct Named {
 }
 
 /// Finds the token of the caller.
-fn own(call: &Call<'_>) -> Subject {
+fn own(call: &Call<'_>) -> Result<Subject, Refusal> {
     let text = call.request.token.as_ref().map(SecretText::copy);
-    Subject { id: call.identity.token_id().clone(), token: call.identity.token().clone(), text }
+    let identity = call.identity()?;
+    Ok(Subject { id: identity.token_id().clone(), token: identity.token().clone(), text })
 }
 
 /// Finds the token that the body shows.
@@ -139,8 +119,8 @@ fn by_accessor(call: &Call<'_>, view: &mut View) -> Result<Subject, Interrupt> {
 
 /// Reads a token that is alive; a dead one answers like one that never was.
 fn alive(call: &Call<'_>, id: &TokenId, view: &mut View, otherwise: &str) -> Result<Token, Interrupt> {
-    match token::find_alive(id, call.names, view, call.now) {
-        Ok((_, token, ..)) => Ok(token),
+    match call.finder().find(id, view) {
+        Ok(alive) => Ok(alive.token),
         Err(Interrupt::Refuse(refusal)) if refusal.class == Class::Denied => {
             Err(Refusal::new(Class::Denied, otherwise).into())
         }
@@ -149,10 +129,10 @@ fn alive(call: &Call<'_>, id: &TokenId, view: &mut View, otherwise: &str) -> Res
 }
 
 /// Tells whether the caller has `sudo` at the request's path; root has.
-fn has_sudo(call: &Call<'_>) -> bool {
-    let acl: Acl = call.tables.acl(&call.identity.token().policies);
+fn has_sudo(call: &Call<'_>) -> Result<bool, Refusal> {
+    let acl = call.acl()?;
     let path = call.request.path.as_str();
-    acl.allows(&Ask { path, capability: Capability::Sudo, fields: &serde_json::Map::new() })
+    Ok(acl.allows(&Ask { path, capability: Capability::Sudo, fields: &serde_json::Map::new() }))
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! `revoke`, `revoke-self`, `revoke-accessor` and `revoke-orphan`.
 
+use rand_core::CryptoRng;
+
 use super::{Call, Effect, Step, Subject};
 use crate::auth::token::{self, TokenId};
 use crate::engines::Change;
@@ -7,7 +9,7 @@ use crate::refusal::{Class, Refusal};
 use crate::reply::Reply;
 use crate::view::{Interrupt, View};
 
-pub(super) fn presented(call: &Call<'_>, view: &mut View) -> Result<Step, Interrupt> {
+pub(super) fn presented(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
     match super::presented(call, view) {
         Ok(subject) => Ok(revoke(call, &subject)),
         // What is not alive needs no revoking; whoever asks wants it gone.
@@ -18,11 +20,11 @@ pub(super) fn presented(call: &Call<'_>, view: &mut View) -> Result<Step, Interr
     }
 }
 
-pub(super) fn own(call: &Call<'_>) -> Result<Step, Interrupt> {
-    Ok(revoke(call, &super::own(call)))
+pub(super) fn own(call: &Call<'_>, _: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
+    Ok(revoke(call, &super::own(call)?))
 }
 
-pub(super) fn by_accessor(call: &Call<'_>, view: &mut View) -> Result<Step, Interrupt> {
+pub(super) fn by_accessor(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
     Ok(revoke(call, &super::by_accessor(call, view)?))
 }
 
@@ -33,7 +35,7 @@ fn revoke(call: &Call<'_>, subject: &Subject) -> Step {
 }
 
 /// Ends a token and makes orphans of its children, in one batch.
-pub(super) fn keeping_children(call: &Call<'_>, view: &mut View) -> Result<Step, Interrupt> {
+pub(super) fn keeping_children(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
     let subject = super::presented(call, view)?;
     let folder = token::children(call.names, &subject.id);
     let children: Vec<TokenId> = view.list(&folder)?.iter().map(|name| TokenId::from_stored(name)).collect();

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::create::span;
 use super::{Call, Step};
-use crate::auth::token::Cidr;
+use crate::auth::parameters::{check_type, checked_cidrs};
 use crate::engines::Change;
+use crate::field::{Texts, span};
 use crate::names::{Domain, Folder, Names, Slot};
 use crate::record_format;
 use crate::refusal::Refusal;
@@ -55,24 +56,6 @@ struct Ask {
     bound_cidrs: Option<Texts>,
     token_type: Option<String>,
     allowed_entity_aliases: Option<Texts>,
-}
-
-/// A list of texts, which stock clients also send as one text with commas.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Texts {
-    List(Vec<String>),
-    Commas(String),
-}
-
-impl Texts {
-    fn into_list(self) -> Vec<String> {
-        let list = match self {
-            Self::List(list) => list,
-            Self::Commas(text) => text.split(',').map(str::to_owned).collect(),
-        };
-        list.into_iter().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()).collect()
-    }
 }
 
 impl Role {
@@ -160,7 +143,8 @@ pub(super) fn load(call: &Call<'_>, name: &str, view: &mut View) -> Result<Role,
     Ok(record_format::decode(ROLE_VERSION, &row.payload)?)
 }
 
-pub(super) fn read(call: &Call<'_>, name: &str, view: &mut View) -> Result<Step, Interrupt> {
+pub(super) fn read(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
+    let name = call.capture("role");
     let row = view.entry(&slot(call, name))?.ok_or_else(Refusal::missing)?;
     let role: Role = record_format::decode(ROLE_VERSION, &row.payload)?;
     let data = json!({
@@ -185,10 +169,8 @@ pub(super) fn read(call: &Call<'_>, name: &str, view: &mut View) -> Result<Step,
     Ok(Step::answer(Reply::data(&data)?))
 }
 
-pub(super) fn write(call: &Call<'_>, name: &str, view: &mut View) -> Result<Step, Interrupt> {
-    if name.is_empty() || name.contains('/') {
-        return Err(Refusal::invalid("a role needs a name without a slash").into());
-    }
+pub(super) fn write(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
+    let name = call.capture("role");
     let ask: Ask = call.request.parse()?;
     let slot = slot(call, name);
     let mut role = match view.entry(&slot)? {
@@ -204,9 +186,7 @@ fn apply(role: &mut Role, ask: Ask) -> Result<(), Refusal> {
     if ask.allowed_entity_aliases.is_some_and(|aliases| !aliases.into_list().is_empty()) {
         return Err(Refusal::invalid("entity aliases are not supported yet: leave allowed_entity_aliases out"));
     }
-    if !matches!(ask.token_type.as_deref(), None | Some("" | "service" | "default" | "default-service")) {
-        return Err(Refusal::invalid("only tokens of type 'service' are made; batch tokens could not be revoked"));
-    }
+    check_type(ask.token_type.as_deref())?;
     let lower = |texts: Texts| texts.into_list().into_iter().map(|name| name.to_lowercase()).collect();
     let lists = [
         (&mut role.allowed_policies, ask.allowed_policies),
@@ -220,10 +200,7 @@ fn apply(role: &mut Role, ask: Ask) -> Result<(), Refusal> {
         }
     }
     if let Some(cidrs) = ask.token_bound_cidrs.or(ask.bound_cidrs) {
-        role.bound_cidrs = cidrs.into_list();
-        if let Some(bad) = role.bound_cidrs.iter().find(|cidr| Cidr::parse(cidr).is_none()) {
-            return Err(Refusal::invalid(format!("token_bound_cidrs: {bad:?} is no range of addresses")));
-        }
+        role.bound_cidrs = checked_cidrs("token_bound_cidrs", cidrs)?;
     }
     if let Some(value) = ask.token_explicit_max_ttl.or(ask.explicit_max_ttl) {
         role.explicit_max_ttl = span("token_explicit_max_ttl", Some(&value))?;
@@ -239,8 +216,9 @@ fn apply(role: &mut Role, ask: Ask) -> Result<(), Refusal> {
     Ok(())
 }
 
-pub(super) fn delete(call: &Call<'_>, name: &str) -> Step {
-    Step::commit(Reply::Empty, vec![Change::Delete { slot: slot(call, name) }])
+pub(super) fn delete(call: &Call<'_>, _: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
+    let slot = slot(call, call.capture("role"));
+    Ok(Step::commit(Reply::Empty, vec![Change::Delete { slot }]))
 }
 
 #[cfg(test)]

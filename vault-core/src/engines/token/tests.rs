@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 
 use super::Tokens;
 use crate::auth::Identity;
-use crate::auth::token::{self, Token, TokenId};
+use crate::auth::token::{self, Finder, Token, TokenId};
 use crate::engines::test_store::{START, TestStore, data, mount};
+use crate::identity::Groups;
 use crate::mounts::{Mount, Tables};
 use crate::policy::Policy;
 use crate::refusal::{Class, Refusal};
@@ -26,14 +27,14 @@ impl Fixture {
         let (root, changes) = token::root(&store.names, &store.token_ids, START, &mut store.rng).unwrap();
         store.apply(changes);
         let sudo = "path \"auth/token/*\" { capabilities = [\"create\", \"update\", \"sudo\"] }";
-        store.tables = Tables::new([], [Policy::parse("maker", sudo).unwrap()]);
+        store.tables = Tables::new([], [Policy::parse("maker", sudo).unwrap()], Groups::default());
         Self { store, mount: mount("auth/token/", "token", ""), root: root.expose().to_owned() }
     }
 
     fn find(&self, text: &str) -> Result<(TokenId, Token), Refusal> {
         let id = TokenId::of(&SecretText::new(text.to_owned()), &self.store.token_ids);
-        let found = self.store.read(|view| token::find_alive(&id, &self.store.names, view, self.store.now));
-        found.map(|(id, token, ..)| (id, token))
+        let finder = Finder { names: &self.store.names, tables: &self.store.tables, now: self.store.now };
+        self.store.read(|view| finder.find(&id, view)).map(|alive| (alive.id, alive.token))
     }
 
     fn is_alive(&self, text: &str) -> bool {
@@ -150,13 +151,15 @@ fn dead_tokens_are_collected_with_everything_that_belongs_to_them() {
     for _ in 0..2 {
         for id in tokens.store.names_in(&token::folder(&tokens.store.names)) {
             let store = &tokens.store;
-            let changes = store.read(|view| token::collect_if_dead(&id, &store.names, view, store.now)).unwrap();
+            let finder = Finder { names: &store.names, tables: &store.tables, now: store.now };
+            let changes = store.read(|view| finder.collect_if_dead(&id, view)).unwrap();
             tokens.store.apply(changes);
         }
     }
     let queue = tokens.store.names_in(&crate::purge::queue(&tokens.store.names));
     assert_eq!(queue.len(), 2, "both cubbyholes wait to be purged");
-    assert_eq!(tokens.store.rows.len(), before + queue.len());
+    let lease_folders = 3;
+    assert_eq!(tokens.store.rows.len(), before + queue.len() + lease_folders);
     assert!(tokens.is_alive(&root));
 }
 

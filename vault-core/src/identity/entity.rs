@@ -1,0 +1,194 @@
+//! Entities and their aliases.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::engines::Change;
+use crate::id::{AliasId, EntityId};
+use crate::names::{Domain, Folder, Names, Slot};
+use crate::record_format;
+use crate::refusal::Refusal;
+use crate::secret::SecretBytes;
+use crate::time::Timestamp;
+use crate::view::{Interrupt, View};
+
+const ENTITY_VERSION: u8 = 1;
+
+/// Longest chain of merged entities that is followed.
+const MERGES_MAX: usize = 16;
+
+/// A person or an application.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Entity {
+    /// Names it for its whole life.
+    pub id: EntityId,
+    /// Names it to people; unique regardless of case.
+    pub name: String,
+    /// Policies of all its tokens, besides their own.
+    pub policies: Vec<String>,
+    /// What people wrote about it.
+    pub metadata: BTreeMap<String, String>,
+    /// Whether its tokens are refused.
+    pub disabled: bool,
+    /// What it is called at each mount; at most one for each.
+    pub aliases: Vec<Alias>,
+    /// Entities that were merged into it.
+    pub merged: Vec<EntityId>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+/// What an entity is called at one mount.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Alias {
+    /// Names it for its whole life.
+    pub id: AliasId,
+    /// The mount, by its accessor.
+    pub mount_accessor: String,
+    /// The name there, as the auth method gives it.
+    pub name: String,
+    /// What the auth method said of it at the last login.
+    pub metadata: BTreeMap<String, String>,
+    /// What people wrote about it.
+    pub custom_metadata: BTreeMap<String, String>,
+    /// Names of the groups that the auth method said it is in at the last login: they lead to external groups.
+    pub groups: Vec<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+/// A row of the folder of entities.
+#[derive(Serialize, Deserialize)]
+enum Stored {
+    Entity(Entity),
+    /// Its tokens now belong to another.
+    MergedInto(EntityId),
+}
+
+impl Entity {
+    /// Makes an entity without policies or aliases.
+    pub fn new(id: EntityId, name: String, now: Timestamp) -> Self {
+        Self {
+            id,
+            name,
+            policies: Vec::new(),
+            metadata: BTreeMap::new(),
+            disabled: false,
+            aliases: Vec::new(),
+            merged: Vec::new(),
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    /// Gives the alias at a mount.
+    pub fn alias_at(&self, mount_accessor: &str) -> Option<&Alias> {
+        self.aliases.iter().find(|alias| alias.mount_accessor == mount_accessor)
+    }
+}
+
+/// Finds the folder of all entities.
+pub(crate) fn folder(names: &Names) -> Folder {
+    names.root(Domain::System, "entities")
+}
+
+fn slot(names: &Names, id: EntityId) -> Slot {
+    names.entry(&folder(names), &id.to_string())
+}
+
+/// Finds the row that leads from a name, whatever its case, to the entity's id.
+pub(crate) fn name_slot(names: &Names, name: &str) -> Slot {
+    names.entry(&names.root(Domain::System, "entity-names"), &name.to_lowercase())
+}
+
+/// Finds the row that leads from a name at a mount to the entity's id.
+pub(crate) fn alias_slot(names: &Names, mount_accessor: &str, name: &str) -> Slot {
+    let folder = names.folder(&names.root(Domain::System, "entity-aliases"), mount_accessor);
+    names.entry(&folder, name)
+}
+
+/// Finds the row that leads from an alias's id to its entity's.
+pub(crate) fn alias_id_slot(names: &Names, id: AliasId) -> Slot {
+    names.entry(&names.root(Domain::System, "entity-alias-ids"), &id.to_string())
+}
+
+/// Reads an entity by its own id; one that was merged away is not there.
+///
+/// # Errors
+/// Stops when the row must be fetched first or cannot be read.
+pub(crate) fn read(names: &Names, id: EntityId, view: &mut View) -> Result<Option<Entity>, Interrupt> {
+    match row(names, id, view)? {
+        Some(Stored::Entity(entity)) => Ok(Some(entity)),
+        Some(Stored::MergedInto(_)) | None => Ok(None),
+    }
+}
+
+/// Finds the entity that a token belongs to, following merges.
+///
+/// # Errors
+/// Stops when a row must be fetched first or cannot be read.
+pub(crate) fn find(names: &Names, id: EntityId, view: &mut View) -> Result<Option<Entity>, Interrupt> {
+    let mut id = id;
+    for _ in 0..MERGES_MAX {
+        match row(names, id, view)? {
+            Some(Stored::Entity(entity)) => return Ok(Some(entity)),
+            Some(Stored::MergedInto(into)) => id = into,
+            None => return Ok(None),
+        }
+    }
+    Ok(None)
+}
+
+fn row(names: &Names, id: EntityId, view: &mut View) -> Result<Option<Stored>, Interrupt> {
+    match view.entry(&slot(names, id))? {
+        None => Ok(None),
+        Some(opened) => Ok(Some(record_format::decode(ENTITY_VERSION, &opened.payload)?)),
+    }
+}
+
+/// Gives the change that stores an entity's own row; the rows that lead to it are the caller's.
+///
+/// # Errors
+/// Refuses with an internal error if it cannot be written.
+pub(crate) fn store(names: &Names, entity: &Entity) -> Result<Change, Refusal> {
+    let payload = record_format::encode(ENTITY_VERSION, &Stored::Entity(entity.clone()))?;
+    Ok(Change::Put { slot: slot(names, entity.id), payload })
+}
+
+/// Gives the change that hands an entity's tokens to another.
+///
+/// # Errors
+/// Refuses with an internal error if it cannot be written.
+pub(crate) fn merge_into(names: &Names, from: EntityId, into: EntityId) -> Result<Change, Refusal> {
+    let payload = record_format::encode(ENTITY_VERSION, &Stored::MergedInto(into))?;
+    Ok(Change::Put { slot: slot(names, from), payload })
+}
+
+/// Gives the change that removes an entity's own row: its tokens are dead from then on.
+pub(crate) fn remove(names: &Names, id: EntityId) -> Change {
+    Change::Delete { slot: slot(names, id) }
+}
+
+/// Gives the change that lets a row lead to an entity.
+pub(crate) fn lead(slot: Slot, id: EntityId) -> Change {
+    Change::Put { slot, payload: SecretBytes::new(id.0.to_vec()) }
+}
+
+/// Reads where a row leads.
+///
+/// # Errors
+/// Stops when the row must be fetched first or is damaged.
+pub(crate) fn led(slot: &Slot, view: &mut View) -> Result<Option<EntityId>, Interrupt> {
+    match view.entry(slot)? {
+        None => Ok(None),
+        Some(opened) => match opened.payload.expose().try_into() {
+            Ok(bytes) => Ok(Some(EntityId(bytes))),
+            Err(_) => Err(Refusal::internal("a row that leads to an entity is damaged").into()),
+        },
+    }
+}
