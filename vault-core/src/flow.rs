@@ -117,10 +117,11 @@ impl Identified {
     fn asks(&self, acl: &Acl, target: Option<&Target>, capability: Capability) -> Result<(), Refusal> {
         let path = self.request.path.as_str();
         let fields = if acl.looks_at_fields(path) { self.request.parse()? } else { serde_json::Map::new() };
-        let allowed = acl.allows(&Ask { path, capability, fields: &fields });
+        let allowed = acl.allows(&Ask { path, capability, fields: &fields, wrapping_ttl: None });
         let below = target.and_then(|target| path.strip_prefix(target.mount.path.as_str()));
         let needs_sudo = target.zip(below).is_some_and(|(target, below)| target.engine.needs_sudo(below));
-        let sudo = !needs_sudo || acl.allows(&Ask { path, capability: Capability::Sudo, fields: &fields });
+        let sudo = Ask { path, capability: Capability::Sudo, fields: &fields, wrapping_ttl: None };
+        let sudo = !needs_sudo || acl.allows(&sudo);
         if allowed && sudo { Ok(()) } else { Err(Refusal::denied()) }
     }
 }

@@ -7,6 +7,7 @@ use vault_core::engines::{self, Call, Effect, Step};
 use vault_core::flow::{
     Approved, Completed, Denied, Identified, Pending, Permitted, Plan, Recorded, Settled, Target, Undecided,
 };
+use vault_core::policy::IdentityFacts;
 use vault_core::refusal::{Class, Refusal};
 use vault_core::reply::Reply;
 use vault_core::request::{Operation, Request};
@@ -133,7 +134,7 @@ impl Vault {
             }
             _ => true,
         };
-        let acl = rules.acl(&identified.identity().token().policies);
+        let acl = rules.acl(&identified.identity().token().policies, &IdentityFacts::default());
         let target = target.map(|(target, _)| target);
         Ok(identified.permit(&acl, target, present))
     }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Call, Step};
 use crate::auth::token::{self, TokenId};
+use crate::policy::IdentityFacts;
 use crate::refusal::{Class, Refusal};
 use crate::reply::Reply;
 use crate::secret::SecretText;
@@ -54,7 +55,7 @@ fn policies(call: &Call<'_>, id: &TokenId, view: &mut View, otherwise: &str) -> 
 }
 
 fn describe(call: &Call<'_>, ask: &Ask, policies: &[String]) -> Result<Step, Refusal> {
-    let acl = call.tables.acl(policies);
+    let acl = call.tables.acl(policies, &IdentityFacts::default());
     let mut data = Map::new();
     for path in paths(ask)? {
         let words: Vec<&str> = match acl.capabilities(&path) {

@@ -5,12 +5,13 @@ use serde_json::{Map, Value, json};
 use super::mounts::describe;
 use super::{Call, Step};
 use crate::mounts::Mount;
+use crate::policy::IdentityFacts;
 use crate::refusal::Refusal;
 use crate::reply::Reply;
 
 /// Tells the mounts that the caller can do something at.
 pub(super) fn all(call: &Call<'_>) -> Result<Step, Refusal> {
-    let acl = call.tables.acl(&call.identity.token().policies);
+    let acl = call.tables.acl(&call.identity.token().policies, &IdentityFacts::default());
     let mut secret = Map::new();
     let mut auth = Map::new();
     for mount in call.tables.mounts().filter(|mount| acl.reaches(&mount.path)) {
@@ -24,7 +25,7 @@ pub(super) fn all(call: &Call<'_>) -> Result<Step, Refusal> {
 
 /// Tells the mount of a path, to those who can do something below the mount; to others it is denied, be it there or not.
 pub(super) fn one(call: &Call<'_>, path: &str) -> Result<Step, Refusal> {
-    let acl = call.tables.acl(&call.identity.token().policies);
+    let acl = call.tables.acl(&call.identity.token().policies, &IdentityFacts::default());
     let denied = || Refusal::denied().with_private(format!("preflight capability check at {path:?}"));
     let (mount, _) = call.tables.route(&format!("{path}/")).ok_or_else(denied)?;
     if !acl.reaches(&mount.path) {

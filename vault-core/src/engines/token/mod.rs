@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::{Call, Effect, Engine, Step};
 use crate::auth::token::{self, Token, TokenId};
-use crate::policy::{Acl, Ask, Capability};
+use crate::policy::{Acl, Ask, Capability, IdentityFacts};
 use crate::refusal::{Class, Refusal};
 use crate::reply::{Content, Reply};
 use crate::request::Operation::{self, Delete, List, Read, Write};
@@ -150,9 +150,9 @@ fn alive(call: &Call<'_>, id: &TokenId, view: &mut View, otherwise: &str) -> Res
 
 /// Tells whether the caller has `sudo` at the request's path; root has.
 fn has_sudo(call: &Call<'_>) -> bool {
-    let acl: Acl = call.tables.acl(&call.identity.token().policies);
+    let acl: Acl = call.tables.acl(&call.identity.token().policies, &IdentityFacts::default());
     let path = call.request.path.as_str();
-    acl.allows(&Ask { path, capability: Capability::Sudo, fields: &serde_json::Map::new() })
+    acl.allows(&Ask { path, capability: Capability::Sudo, fields: &serde_json::Map::new(), wrapping_ttl: None })
 }
 
 #[cfg(test)]
