@@ -195,8 +195,9 @@ fn expand(path: &str, values: &[Option<&str>; 7], any: Option<&[&str]>) -> Vec<S
             })
         };
         let fits = |text: &String| {
-            let has_meaning = ["+", ".", ".."].contains(&text.as_str()) && text != segment;
-            !has_meaning && !(text != segment && index + 1 == count && star == "*" && text.ends_with('+'))
+            let has_meaning = ["+", ".", ".."].contains(&text.as_str());
+            let before_star = index + 1 == count && star == "*";
+            text == segment || !(has_meaning || (before_star && text.ends_with('+')))
         };
         let segments = match (replaced(&|at| good(at).map(str::to_owned)).filter(fits), any) {
             (Some(text), _) => vec![text],
