@@ -135,8 +135,10 @@ impl Identified {
         }
         let path = self.request.path.as_str();
         let fields = if acl.looks_at_fields(path) { self.request.parse()? } else { serde_json::Map::new() };
-        let allowed = acl.allows(&Ask { path, capability, fields: &fields });
-        let sudo = access != Access::Sudo || acl.allows(&Ask { path, capability: Capability::Sudo, fields: &fields });
+        let wrapping_ttl = self.request.wrap_ttl;
+        let allowed = acl.allows(&Ask { path, capability, fields: &fields, wrapping_ttl });
+        let capability = Capability::Sudo;
+        let sudo = access != Access::Sudo || acl.allows(&Ask { path, capability, fields: &fields, wrapping_ttl });
         if allowed && sudo { Ok(()) } else { Err(Refusal::denied()) }
     }
 }

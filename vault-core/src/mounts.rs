@@ -12,7 +12,7 @@ use crate::id::MountId;
 use crate::identity::{self, Groups};
 use crate::names::{Domain, Folder, Names, Slot};
 use crate::path::RequestPath;
-use crate::policy::{Acl, DEFAULT_POLICY, Policy};
+use crate::policy::{Acl, DEFAULT_POLICY, IdentityFacts, Policy};
 use crate::record_format;
 use crate::refusal::Refusal;
 use crate::secret::SecretBytes;
@@ -247,13 +247,18 @@ impl Tables {
         self.policies.get(name)
     }
 
-    /// Compiles the rules of a set of policies; names without a policy grant nothing.
-    pub fn acl(&self, names: &[String]) -> Acl {
+    /// Tells whether the rules of a set of policies depend on who asks.
+    pub fn is_templated(&self, names: &[String]) -> bool {
+        names.iter().filter_map(|name| self.policy(name)).any(|policy| policy.is_templated())
+    }
+
+    /// Compiles the rules of a set of policies for one identity; names without a policy grant nothing.
+    pub fn acl(&self, names: &[String], facts: &IdentityFacts) -> Acl {
         if names.iter().any(|name| name == "root") {
             return Acl::root();
         }
         let policies: Vec<_> = names.iter().filter_map(|name| self.policy(name)).map(Arc::clone).collect();
-        Acl::of(&policies)
+        Acl::of(&policies, facts)
     }
 
     /// Lists all policies by name.

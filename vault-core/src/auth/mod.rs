@@ -7,14 +7,16 @@ pub mod token;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::engines::{Access, Change};
 use crate::flow::{Identified, Target};
 use crate::id::Revision;
-use crate::identity::{self, Entity};
+use crate::identity::{self, Alias, Entity, Group};
 use crate::keys::KeyedHash;
 use crate::mounts::Tables;
 use crate::names::Slot;
+use crate::policy::{AliasFacts, EntityFacts, GroupFacts, IdentityFacts};
 use crate::refusal::Refusal;
 use crate::request::Request;
 use crate::store::Expect;
@@ -83,6 +85,11 @@ impl Identity {
         }
     }
 
+    /// Tells what templates of policies may know of the entity.
+    pub fn facts(&self, tables: &Tables) -> IdentityFacts {
+        self.entity.as_ref().map(|entity| facts_of(entity, tables)).unwrap_or_default()
+    }
+
     /// Gives the change that spends one use of a token with limited uses, and what must hold for it.
     pub(crate) fn spend(&self) -> Option<(Change, Expect)> {
         let change = self.token.spend(&self.slot)?;
@@ -95,6 +102,32 @@ pub fn policies_of(entity: &Entity, tables: &Tables) -> BTreeSet<String> {
     let groups = tables.groups().of(entity).into_iter().filter_map(|id| tables.groups().get(id));
     let brought = groups.flat_map(|group| group.policies.iter()).chain(&entity.policies);
     brought.filter(|name| *name != "root").cloned().collect()
+}
+
+/// Tells what templates of policies may know of an entity and its groups.
+pub fn facts_of(entity: &Entity, tables: &Tables) -> IdentityFacts {
+    let alias = |alias: &Alias| AliasFacts {
+        mount_accessor: alias.mount_accessor.clone(),
+        id: alias.id.to_string(),
+        name: alias.name.clone(),
+        metadata: alias.metadata.clone(),
+        custom_metadata: alias.custom_metadata.clone(),
+    };
+    let group = |group: &Arc<Group>| GroupFacts {
+        id: group.id.to_string(),
+        name: group.name.clone(),
+        metadata: group.metadata.clone(),
+    };
+    let groups = tables.groups().of(entity).into_iter().filter_map(|id| tables.groups().get(id));
+    IdentityFacts {
+        entity: Some(EntityFacts {
+            id: entity.id.to_string(),
+            name: entity.name.clone(),
+            metadata: entity.metadata.clone(),
+            aliases: entity.aliases.iter().map(alias).collect(),
+        }),
+        groups: groups.map(group).collect(),
+    }
 }
 
 /// Why nobody was identified.

@@ -73,7 +73,8 @@ impl<'a> Call<'a> {
     /// # Errors
     /// Denies a stranger.
     pub fn acl(&self) -> Result<Acl, Refusal> {
-        Ok(self.tables.acl(&self.identity()?.policies(self.tables)))
+        let identity = self.identity()?;
+        Ok(self.tables.acl(&identity.policies(self.tables), &identity.facts(self.tables)))
     }
 
     /// Gives what stands in the path for `{name}` of the route.

@@ -1,16 +1,20 @@
 //! The rules of several policies put together, and the decision.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::ops::Bound;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
 use super::Policy;
 use super::capability::{Capabilities, Capability};
+use super::denial::Denial;
 use super::parameters::Parameters;
 use super::pattern::{Pattern, Shape};
-use super::rules::Rule;
+use super::rules::RulePath;
+use super::template::IdentityFacts;
+use super::tree::{Tree, longest_prefix};
+use super::wrapping::WrappingBounds;
+use crate::time::Span;
 
 /// What is asked of the rules.
 pub struct Ask<'a> {
@@ -20,16 +24,20 @@ pub struct Ask<'a> {
     pub capability: Capability,
     /// The fields of the body, for rules over them.
     pub fields: &'a Map<String, Value>,
+    /// For how long the answer is to be wrapped; none and zero ask for no wrapping.
+    pub wrapping_ttl: Option<Span>,
 }
 
 /// All rules in force for one identity, arranged so that a decision looks at few of them: exact paths by hash, plain
-/// prefixes by the longest that fits, and patterns with `+` one by one among those that begin alike.
+/// prefixes by the longest that fits, and patterns with `+` along a tree of segments.
 #[derive(Default)]
 pub struct Acl {
     root: bool,
     exact: HashMap<String, Grant>,
     prefixes: BTreeMap<String, (Pattern, Grant)>,
-    segments: BTreeMap<String, Vec<(Pattern, Grant)>>,
+    segments: Tree<(Pattern, Grant)>,
+    /// Rules that deny and whose templates do not resolve.
+    denials: Tree<Denial>,
 }
 
 /// What all policies together grant at one pattern.
@@ -37,6 +45,7 @@ pub struct Acl {
 struct Grant {
     capabilities: Capabilities,
     parameters: Parameters,
+    wrapping: WrappingBounds,
 }
 
 impl Acl {
@@ -45,39 +54,61 @@ impl Acl {
         Self { root: true, ..Self::default() }
     }
 
-    /// Puts the rules of several policies together. The same pattern in several of them grants what any grants, and
-    /// nothing if one denies.
-    pub fn of(policies: &[Arc<Policy>]) -> Self {
+    /// Puts the rules of several policies together, with the templates filled in for one identity. The same pattern in
+    /// several of them grants what any grants, and nothing if one denies. A rule whose template does not resolve grants
+    /// nothing; one that grants nothing anyway denies for every value.
+    pub fn of(policies: &[Arc<Policy>], facts: &IdentityFacts) -> Self {
+        let mut acl = Self::default();
         let mut grants: BTreeMap<Pattern, Grant> = BTreeMap::new();
         for rule in policies.iter().flat_map(|policy| policy.rules()) {
-            let Rule { pattern, capabilities, parameters } = rule;
-            grants
-                .entry(pattern.clone())
-                .and_modify(|grant| {
-                    grant.capabilities.unite(*capabilities);
-                    grant.parameters.join(parameters);
-                })
-                .or_insert_with(|| Grant { capabilities: *capabilities, parameters: parameters.clone() });
+            let Some(pattern) = rule.path.pattern(facts) else {
+                if let RulePath::Templated(template) = &rule.path
+                    && !rule.capabilities.grants_anything()
+                {
+                    acl.deny_for_every_value(template.denial(facts));
+                }
+                continue;
+            };
+            let (capabilities, wrapping) = (rule.capabilities, rule.wrapping);
+            match grants.get_mut(&*pattern) {
+                Some(grant) => {
+                    grant.capabilities.unite(capabilities);
+                    grant.parameters.join(&rule.parameters);
+                    grant.wrapping.join(wrapping);
+                }
+                None => {
+                    let grant = Grant { capabilities, parameters: rule.parameters.clone(), wrapping };
+                    grants.insert(pattern.into_owned(), grant);
+                }
+            }
         }
-        let mut acl = Self::default();
         for (pattern, grant) in grants {
             match pattern.shape() {
                 Shape::Exact => drop(acl.exact.insert(pattern.text().to_owned(), grant)),
                 Shape::Prefix => drop(acl.prefixes.insert(pattern.text().to_owned(), (pattern, grant))),
                 Shape::Segments => {
-                    acl.segments.entry(pattern.first_segment().to_owned()).or_default().push((pattern, grant));
+                    let (pieces, any_rest) = pattern.pieces();
+                    acl.segments.insert(&pieces, any_rest, (pattern, grant));
                 }
             }
         }
         acl
     }
 
-    /// Tells whether the rules allow what is asked.
+    fn deny_for_every_value(&mut self, denial: Denial) {
+        let (pieces, any_rest) = denial.pieces();
+        let pieces = pieces.to_vec();
+        self.denials.insert(&pieces, any_rest, denial);
+    }
+
+    /// Tells whether the rules allow what is asked. `sudo` comes on top of the capability that the operation needs, so
+    /// the rules over fields and wrapping are asked with that one.
     pub fn allows(&self, ask: &Ask<'_>) -> bool {
         self.root
             || self.decisive(ask.path, ask.capability).is_some_and(|grant| {
                 grant.capabilities.grants(ask.capability)
-                    && (ask.capability == Capability::Sudo || grant.parameters.pass(ask.fields))
+                    && (ask.capability == Capability::Sudo
+                        || (grant.parameters.pass(ask.fields) && grant.wrapping.pass(ask.wrapping_ttl)))
             })
     }
 
@@ -101,50 +132,54 @@ impl Acl {
         self.root
             || self.exact.iter().any(|(path, grant)| grant.capabilities.grants_anything() && path.starts_with(folder))
             || self.prefixes.values().any(below)
-            || self.segments.values().flatten().any(below)
+            || self.segments.leaves().any(below)
     }
 
-    /// Finds the grant that decides about a path: an exact one, else the most specific pattern that matches. A LIST
-    /// asks about a folder, with a slash at its end; a rule without the slash speaks of it too.
+    /// Finds the grant that decides about a path: an exact one, else the most specific pattern that matches; `None`
+    /// also where a denial decides. A LIST asks about a folder, with a slash at its end; a rule without the slash
+    /// speaks of it too.
     fn decisive(&self, path: &str, capability: Capability) -> Option<&Grant> {
         let path = path.strip_prefix('/').unwrap_or(path);
-        if let Some(grant) = self.exact.get(path) {
-            return Some(grant);
-        }
         let bare = path.strip_suffix('/').filter(|_| capability == Capability::List);
-        if let Some(grant) = bare.and_then(|bare| self.exact.get(bare)) {
-            return Some(grant);
-        }
-        let prefix = self.longest_prefix(path);
-        let first = path.split('/').next().unwrap_or_default();
-        let segments = ["+", first].into_iter().filter_map(|first| self.segments.get(first)).flatten();
-        let matching =
-            segments.filter(|(pattern, _)| pattern.matches(path) || bare.is_some_and(|bare| pattern.matches(bare)));
-        matching
-            .chain(prefix)
-            .max_by(|(one, _), (other, _)| one.priority().cmp(&other.priority()))
-            .map(|(_, grant)| grant)
-    }
-
-    /// Finds the longest prefix pattern that a path begins with. In the order of texts, a path's prefixes lie before
-    /// it; whatever lies between the longest and the path shares less with the path than itself is long, so the
-    /// search goes on with what they share.
-    fn longest_prefix(&self, path: &str) -> Option<&(Pattern, Grant)> {
-        let mut end = path;
-        loop {
-            let (candidate, found) =
-                self.prefixes.range::<str, _>((Bound::Unbounded, Bound::Included(end))).next_back()?;
-            if path.starts_with(candidate.as_str()) {
-                return Some(found);
+        let mut denial: Option<Pattern> = None;
+        for spoken in [Some(path), bare].into_iter().flatten() {
+            let found = self.denial(spoken, spoken == path);
+            if found.as_ref().is_some_and(|found| found.shape() == Shape::Exact) {
+                return None;
             }
-            end = common_start(end, candidate);
+            if let Some(grant) = self.exact.get(spoken) {
+                return Some(grant);
+            }
+            denial = denial.into_iter().chain(found).max_by(|one, other| one.priority().cmp(&other.priority()));
         }
+        let mut best = longest_prefix(&self.prefixes, path);
+        for spoken in [Some(path), bare].into_iter().flatten() {
+            self.segments.find(spoken, |found| {
+                if best.is_none_or(|best| best.0.priority() < found.0.priority()) {
+                    best = Some(found);
+                }
+            });
+        }
+        let denied = |pattern: &Pattern| denial.as_ref().is_some_and(|denial| denial.priority() >= pattern.priority());
+        best.filter(|(pattern, _)| !denied(pattern)).map(|(_, grant)| grant)
     }
-}
 
-/// Gives what two texts begin with in common.
-fn common_start<'a>(one: &'a str, other: &str) -> &'a str {
-    let length = one.bytes().zip(other.bytes()).take_while(|(a, b)| a == b).count();
-    let boundary = (0..=length).rev().find(|end| one.is_char_boundary(*end)).unwrap_or(0);
-    one.get(..boundary).unwrap_or_default()
+    /// Finds the most specific pattern that a rule which denies for every value could have become and that matches a
+    /// path; an exact one before all others. A plain prefix speaks of the path itself only, `whole`, not of a folder
+    /// without its slash.
+    fn denial(&self, path: &str, whole: bool) -> Option<Pattern> {
+        let mut best: Option<Pattern> = None;
+        self.denials.find(path, |denial| {
+            if denial.shape() == Shape::Prefix && !whole {
+                return;
+            }
+            let found = denial.instance(path);
+            let rank = |pattern: &Pattern| pattern.shape() == Shape::Exact;
+            let order = |best: &Pattern| (rank(best), best.priority()) < (rank(&found), found.priority());
+            if best.as_ref().is_none_or(order) {
+                best = Some(found);
+            }
+        });
+        best
+    }
 }

@@ -1,19 +1,24 @@
 //! Policies: who may do what at which path. Deny by default, the most specific path decides, deny wins.
 //!
-//! `syntax` reads a text into a tree, `rules` reads the tree into rules, `acl` puts the rules of several policies
-//! together and decides.
+//! `syntax` reads a text into a tree, `rules` reads the tree into rules, `template` fills in what is known of who asks,
+//! `acl` puts the rules of several policies together and decides.
 
 mod acl;
 mod capability;
+mod denial;
 mod parameters;
 mod pattern;
 mod rules;
 mod syntax;
+mod template;
+mod tree;
+mod wrapping;
 
 pub use acl::{Acl, Ask};
 pub use capability::Capability;
+pub use template::{AliasFacts, EntityFacts, GroupFacts, IdentityFacts};
 
-use rules::Rule;
+use rules::{Rule, RulePath};
 
 /// Longest text of a policy in bytes.
 pub const POLICY_LENGTH_BYTES_MAX: usize = 256 << 10;
@@ -55,6 +60,11 @@ impl Policy {
     /// Gives the name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Tells whether the rules depend on who asks: whether a path holds a template.
+    pub fn is_templated(&self) -> bool {
+        self.rules.iter().any(|rule| matches!(rule.path, RulePath::Templated(_)))
     }
 
     /// Gives the text as it was written.

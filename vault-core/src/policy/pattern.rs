@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 
+use super::denial::Piece;
 use crate::path::PATH_LENGTH_BYTES_MAX;
 
 /// A pattern; ordered by its text.
@@ -40,12 +41,19 @@ pub(super) struct Priority<'a> {
 }
 
 impl Pattern {
-    /// Checks a pattern.
+    /// Checks a pattern without templates.
     ///
     /// # Errors
     /// Answers with the reason for patterns that would not mean what they seem to.
     pub(super) fn parse(written: &str) -> Result<Self, String> {
-        let path = written.strip_prefix('/').unwrap_or(written);
+        Self::checked(written.strip_prefix('/').unwrap_or(written), written)
+    }
+
+    /// Checks a path, without leading slash, that came from what was `written`.
+    ///
+    /// # Errors
+    /// Answers as [`Self::parse`].
+    pub(super) fn checked(path: &str, written: &str) -> Result<Self, String> {
         if path.is_empty() {
             return Err("the path is empty: write a path such as secret/data/app".to_owned());
         }
@@ -57,24 +65,29 @@ impl Pattern {
                 "path {written:?}: '+*' is not allowed: write '+' for one segment or '*' for any rest"
             ));
         }
-        if path.contains("{{") {
-            return Err(format!("path {written:?}: templates are not supported yet: write the path out"));
-        }
         let (text, any_rest) = path.strip_suffix('*').map_or((path, false), |text| (text, true));
         if text.contains('*') {
             return Err(format!("path {written:?}: '*' only stands at the end: write '+' for one segment"));
         }
-        let mut position = 0;
-        let mut first_wildcard = text.len();
+        Ok(Self::of_segments(text.split('/').map(|segment| (segment, segment == "+")), any_rest))
+    }
+
+    /// Puts a pattern together from its segments and whether each is the wildcard `+`.
+    pub(super) fn of_segments<'a>(segments: impl Iterator<Item = (&'a str, bool)>, any_rest: bool) -> Self {
+        let mut text = String::new();
+        let mut first_plus = None;
         let mut plus_count = 0;
-        for segment in text.split('/') {
-            if segment == "+" {
-                plus_count += 1;
-                first_wildcard = first_wildcard.min(position);
+        for (index, (segment, is_plus)) in segments.enumerate() {
+            if index > 0 {
+                text.push('/');
             }
-            position += segment.len() + 1;
+            if is_plus {
+                plus_count += 1;
+                first_plus = first_plus.or(Some(text.len()));
+            }
+            text.push_str(segment);
         }
-        Ok(Self { text: text.to_owned(), any_rest, plus_count, first_wildcard })
+        Self { first_wildcard: first_plus.unwrap_or(text.len()), text, any_rest, plus_count }
     }
 
     /// Gives the text without the `*` at the end.
@@ -82,24 +95,10 @@ impl Pattern {
         &self.text
     }
 
-    /// Gives the text up to the first slash.
-    pub(super) fn first_segment(&self) -> &str {
-        self.text.split('/').next().unwrap_or_default()
-    }
-
-    /// Tells whether a path, without leading slash, fits the pattern. A `+` stands for exactly one segment.
-    pub(super) fn matches(&self, path: &str) -> bool {
-        let mut given = path.split('/');
-        let mut wanted = self.text.split('/').peekable();
-        while let Some(segment) = wanted.next() {
-            let Some(found) = given.next() else { return false };
-            let is_last = wanted.peek().is_none();
-            let fits = segment == "+" || segment == found || (is_last && self.any_rest && found.starts_with(segment));
-            if !fits {
-                return false;
-            }
-        }
-        self.any_rest || given.next().is_none()
+    /// Gives the segments, and whether a `*` stands at the end.
+    pub(super) fn pieces(&self) -> (Vec<Piece>, bool) {
+        let piece = |segment| if segment == "+" { Piece::Plus } else { Piece::Literal(String::from(segment)) };
+        (self.text.split('/').map(piece).collect(), self.any_rest)
     }
 
     /// Tells which kind the pattern is of.
@@ -163,7 +162,7 @@ mod tests {
 
     #[test]
     fn misleading_patterns_are_refused() {
-        for text in ["", "/", "a/+*", "a+*", "a/*/b", "**", "u/{{identity.entity.id}}/*"] {
+        for text in ["", "/", "a/+*", "a+*", "a/*/b", "**"] {
             assert!(Pattern::parse(text).is_err(), "{text}");
         }
         assert_eq!(pattern("/a/b*"), pattern("a/b*"));

@@ -1,23 +1,55 @@
 //! Reads the tree of a policy into rules, refusing what it does not know.
 
+use std::borrow::Cow;
+
 use serde_json::Value as Json;
 
 use super::capability::{Capabilities, Capability};
 use super::parameters::Parameters;
 use super::pattern::Pattern;
 use super::syntax::{Item, Node, Value};
+use super::template::{IdentityFacts, Template};
+use super::wrapping::WrappingBounds;
 use super::{Policy, PolicyError};
 use crate::time::Span;
 
 /// Most rules of one policy.
 const RULES_MAX: usize = 10_000;
 
-/// What a policy says of one pattern.
+/// What a policy says of one path.
 #[derive(Clone, Debug)]
 pub(super) struct Rule {
-    pub(super) pattern: Pattern,
+    pub(super) path: RulePath,
     pub(super) capabilities: Capabilities,
     pub(super) parameters: Parameters,
+    pub(super) wrapping: WrappingBounds,
+}
+
+/// Where a rule applies.
+#[derive(Clone, Debug)]
+pub(super) enum RulePath {
+    /// The same for everybody.
+    Plain(Pattern),
+    /// For each identity elsewhere.
+    Templated(Template),
+}
+
+impl RulePath {
+    fn parse(written: &str) -> Result<Self, String> {
+        if Template::is_in(written) {
+            Template::parse(written).map(Self::Templated)
+        } else {
+            Pattern::parse(written).map(Self::Plain)
+        }
+    }
+
+    /// Gives the pattern for one identity; `None` if a template does not resolve.
+    pub(super) fn pattern(&self, facts: &IdentityFacts) -> Option<Cow<'_, Pattern>> {
+        match self {
+            Self::Plain(pattern) => Some(Cow::Borrowed(pattern)),
+            Self::Templated(template) => template.fill(facts).map(Cow::Owned),
+        }
+    }
 }
 
 impl Policy {
@@ -53,8 +85,8 @@ fn read_paths(node: Node, rules: &mut Vec<Rule>) -> Result<(), PolicyError> {
 fn read_bodies(path: &str, node: Node, rules: &mut Vec<Rule>) -> Result<(), PolicyError> {
     match node.value {
         Value::Object(attributes) => {
-            let pattern = Pattern::parse(path).map_err(|reason| error(node.line, reason))?;
-            rules.push(read_rule(pattern, node.line, attributes)?);
+            let path = RulePath::parse(path).map_err(|reason| error(node.line, reason))?;
+            rules.push(read_rule(path, node.line, attributes)?);
             Ok(())
         }
         Value::List(list) => list.into_iter().try_for_each(|node| read_bodies(path, node, rules)),
@@ -62,8 +94,9 @@ fn read_bodies(path: &str, node: Node, rules: &mut Vec<Rule>) -> Result<(), Poli
     }
 }
 
-fn read_rule(pattern: Pattern, line: usize, attributes: Vec<Item>) -> Result<Rule, PolicyError> {
-    let mut rule = Rule { pattern, capabilities: Capabilities::default(), parameters: Parameters::default() };
+fn read_rule(path: RulePath, line: usize, attributes: Vec<Item>) -> Result<Rule, PolicyError> {
+    let (capabilities, parameters) = (Capabilities::default(), Parameters::default());
+    let mut rule = Rule { path, capabilities, parameters, wrapping: WrappingBounds::default() };
     let (mut least, mut most) = (Span::ZERO, Span::ZERO);
     for Item { line, key, node } in attributes {
         match key.as_str() {
@@ -87,9 +120,7 @@ fn read_rule(pattern: Pattern, line: usize, attributes: Vec<Item>) -> Result<Rul
     if !most.is_zero() && least > most {
         return Err(error(line, "min_wrapping_ttl is longer than max_wrapping_ttl"));
     }
-    if !least.is_zero() || !most.is_zero() {
-        return Err(error(line, "wrapping is not supported yet, so no request could meet a wrapping TTL"));
-    }
+    rule.wrapping = WrappingBounds::new(least, most);
     Ok(rule)
 }
 

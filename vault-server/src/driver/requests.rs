@@ -8,6 +8,7 @@ use vault_core::engines::{self, Call, Effect, Step};
 use vault_core::flow::{
     Approved, Completed, Denied, Identified, Pending, Permitted, Plan, Recorded, Settled, Target, Undecided,
 };
+use vault_core::policy::IdentityFacts;
 use vault_core::refusal::{Class, Refusal};
 use vault_core::reply::Reply;
 use vault_core::request::{Operation, Request};
@@ -141,8 +142,8 @@ impl Vault {
             _ => true,
         };
         let acl = match identified.sender().identity() {
-            Some(identity) => rules.acl(&identity.policies(&rules.tables)),
-            None => rules.acl(&[]),
+            Some(identity) => rules.acl(&identity.policies(&rules.tables), &identity.facts(&rules.tables)),
+            None => rules.acl(&[], &IdentityFacts::default()),
         };
         let target = target.map(|(target, _)| target);
         Ok(identified.permit(&acl, target, present))

@@ -7,14 +7,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 use arc_swap::ArcSwap;
 use vault_core::barrier::Barrier;
 use vault_core::mounts::{self, Tables};
-use vault_core::policy::Acl;
+use vault_core::policy::{Acl, IdentityFacts};
 use vault_core::refusal::Refusal;
 use vault_core::view::{Interrupt, View};
 
 use crate::driver::fetch::{Fetcher, ROUNDS_MAX};
 use crate::storage::Storage;
 
-/// Most sets of policies whose compiled rules are kept; beyond it the kept ones are dropped and compiled anew.
+/// Most compiled rules that are kept; beyond it the kept ones are dropped and compiled anew.
 const COMPILED_MAX: usize = 4_096;
 
 /// The rules in force.
@@ -29,7 +29,21 @@ pub(super) struct Rules {
 /// Tables together with the rules compiled from them, so that a change of policy drops both at once.
 pub(super) struct Generation {
     pub(super) tables: Tables,
-    compiled: RwLock<HashMap<Vec<String>, Arc<Acl>>>,
+    compiled: RwLock<Compiled>,
+}
+
+/// Compiled rules by the names of the policies.
+#[derive(Default)]
+struct Compiled {
+    sets: HashMap<Vec<String>, CompiledSet>,
+    count: usize,
+}
+
+/// The compiled rules of one set of policies: for each identity if a path of theirs is templated, else for nobody in
+/// particular.
+struct CompiledSet {
+    is_templated: bool,
+    by_facts: HashMap<IdentityFacts, Arc<Acl>>,
 }
 
 impl Rules {
@@ -80,17 +94,25 @@ impl Generation {
         Err(Refusal::internal("loading mounts and policies does not come to an end"))
     }
 
-    /// Gives the rules of a set of policies; names without a policy grant nothing.
-    pub(super) fn acl(&self, names: &[String]) -> Arc<Acl> {
-        if let Some(acl) = self.compiled.read().unwrap_or_else(PoisonError::into_inner).get(names) {
+    /// Gives the rules of a set of policies for one identity; names without a policy grant nothing.
+    pub(super) fn acl(&self, names: &[String], facts: &IdentityFacts) -> Arc<Acl> {
+        let nobody = IdentityFacts::default();
+        if let Some(set) = self.compiled.read().unwrap_or_else(PoisonError::into_inner).sets.get(names)
+            && let Some(acl) = set.by_facts.get(if set.is_templated { facts } else { &nobody })
+        {
             return Arc::clone(acl);
         }
-        let acl = Arc::new(self.tables.acl(names));
+        let is_templated = self.tables.is_templated(names);
+        let facts = if is_templated { facts } else { &nobody };
+        let acl = Arc::new(self.tables.acl(names, facts));
         let mut compiled = self.compiled.write().unwrap_or_else(PoisonError::into_inner);
-        if compiled.len() >= COMPILED_MAX {
-            compiled.clear();
+        if compiled.count >= COMPILED_MAX {
+            *compiled = Compiled::default();
         }
-        compiled.insert(names.to_vec(), Arc::clone(&acl));
+        compiled.count += 1;
+        let empty = || CompiledSet { is_templated, by_facts: HashMap::new() };
+        let set = compiled.sets.entry(names.to_vec()).or_insert_with(empty);
+        set.by_facts.insert(facts.clone(), Arc::clone(&acl));
         acl
     }
 }

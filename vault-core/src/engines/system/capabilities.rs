@@ -5,9 +5,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{Call, Step};
-use crate::auth::policies_of;
 use crate::auth::token::{self, TokenId};
+use crate::auth::{facts_of, policies_of};
 use crate::identity;
+use crate::policy::Acl;
 use crate::refusal::{Class, Refusal};
 use crate::reply::Reply;
 use crate::secret::SecretText;
@@ -26,15 +27,14 @@ struct Ask {
 
 pub(super) fn own(call: &Call<'_>, _: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
     let ask: Ask = call.request.parse()?;
-    Ok(describe(call, &ask, &call.identity()?.policies(call.tables))?)
+    Ok(describe(&ask, &call.acl()?)?)
 }
 
 pub(super) fn of_token(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
     let ask: Ask = call.request.parse()?;
     let given = ask.token.as_ref().filter(|text| !text.is_empty()).ok_or_else(|| Refusal::invalid("missing token"))?;
     let id = TokenId::of(given, call.token_ids);
-    let policies = policies(call, &id, view, "invalid token")?;
-    Ok(describe(call, &ask, &policies)?)
+    Ok(describe(&ask, &acl(call, &id, view, "invalid token")?)?)
 }
 
 pub(super) fn of_accessor(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
@@ -44,27 +44,29 @@ pub(super) fn of_accessor(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRn
     let invalid = || Refusal::invalid("invalid accessor");
     let row = view.entry(&token::accessor_slot(call.names, given))?.ok_or_else(invalid)?;
     let id = TokenId::from_stored(std::str::from_utf8(row.payload.expose()).map_err(|_| invalid())?);
-    let policies = policies(call, &id, view, "invalid accessor")?;
-    Ok(describe(call, &ask, &policies)?)
+    Ok(describe(&ask, &acl(call, &id, view, "invalid accessor")?)?)
 }
 
-fn policies(call: &Call<'_>, id: &TokenId, view: &mut View, otherwise: &str) -> Result<Vec<String>, Interrupt> {
-    match call.finder().find(id, view) {
-        Ok(alive) => {
-            let entity = match alive.token.entity {
-                Some(id) => identity::find(call.names, id, view)?,
-                None => None,
-            };
-            let brought = entity.map(|entity| policies_of(&entity, call.tables)).unwrap_or_default();
-            Ok(alive.token.policies.into_iter().chain(brought).collect())
+/// Compiles the rules in force for a token.
+fn acl(call: &Call<'_>, id: &TokenId, view: &mut View, otherwise: &str) -> Result<Acl, Interrupt> {
+    let token = match call.finder().find(id, view) {
+        Ok(alive) => alive.token,
+        Err(Interrupt::Refuse(refusal)) if refusal.class == Class::Denied => {
+            return Err(Refusal::invalid(otherwise).into());
         }
-        Err(Interrupt::Refuse(refusal)) if refusal.class == Class::Denied => Err(Refusal::invalid(otherwise).into()),
-        Err(interrupt) => Err(interrupt),
-    }
+        Err(interrupt) => return Err(interrupt),
+    };
+    let entity = match token.entity {
+        Some(id) => identity::find(call.names, id, view)?,
+        None => None,
+    };
+    let brought = entity.as_ref().map(|entity| policies_of(entity, call.tables)).unwrap_or_default();
+    let policies: Vec<String> = token.policies.into_iter().chain(brought).collect();
+    let facts = entity.map(|entity| facts_of(&entity, call.tables)).unwrap_or_default();
+    Ok(call.tables.acl(&policies, &facts))
 }
 
-fn describe(call: &Call<'_>, ask: &Ask, policies: &[String]) -> Result<Step, Refusal> {
-    let acl = call.tables.acl(policies);
+fn describe(ask: &Ask, acl: &Acl) -> Result<Step, Refusal> {
     let mut data = Map::new();
     for path in paths(ask)? {
         let words: Vec<&str> = match acl.capabilities(&path) {

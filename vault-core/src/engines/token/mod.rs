@@ -132,7 +132,7 @@ fn alive(call: &Call<'_>, id: &TokenId, view: &mut View, otherwise: &str) -> Res
 fn has_sudo(call: &Call<'_>) -> Result<bool, Refusal> {
     let acl = call.acl()?;
     let path = call.request.path.as_str();
-    Ok(acl.allows(&Ask { path, capability: Capability::Sudo, fields: &serde_json::Map::new() }))
+    Ok(acl.allows(&Ask { path, capability: Capability::Sudo, fields: &serde_json::Map::new(), wrapping_ttl: None }))
 }
 
 #[cfg(test)]
