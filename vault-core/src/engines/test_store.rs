@@ -199,6 +199,7 @@ impl TestStore {
 pub(crate) fn data(reply: &Reply) -> Value {
     match reply {
         Reply::Empty => Value::Null,
+        Reply::Snapshot(_) | Reply::Restore(_) => panic!("a snapshot has no content in the core"),
         Reply::Content(content) | Reply::Gone(content) => {
             content.data.as_ref().map_or(Value::Null, |data| serde_json::from_slice(data.expose()).unwrap())
         }

@@ -4,6 +4,7 @@
 mod capabilities;
 mod mounts;
 mod policies;
+mod snapshot;
 mod tune;
 mod ui;
 
@@ -24,7 +25,7 @@ impl Engine for System {
     }
 
     fn needs_sudo(&self, path: &str) -> bool {
-        matches!(path, "seal" | "step-down" | "auth") || path.starts_with("auth/")
+        matches!(path, "seal" | "step-down" | "auth") || path.starts_with("auth/") || snapshot::needs_sudo(path)
     }
 
     fn handle(&self, call: &Call<'_>, view: &mut View, rng: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
@@ -51,6 +52,7 @@ impl Engine for System {
                 Some(path) => Ok(ui::one(call, path)?),
                 None => Err(unknown().into()),
             },
+            ("storage", rest, _) => snapshot::handle(call, rest, view, rng),
             ("version-history", "", List | Read) => Ok(ui::versions()?),
             ("seal" | "step-down" | "capabilities" | "capabilities-self" | "capabilities-accessor", "", _) => {
                 Err(Refusal::unsupported().into())
