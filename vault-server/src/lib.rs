@@ -8,6 +8,7 @@ pub mod environment;
 pub mod http;
 pub mod listener;
 mod run;
+pub mod snapshot;
 pub mod storage;
 pub mod tls;
 
