@@ -47,7 +47,9 @@ pub enum SnapshotError {
         file: &'static str,
     },
     /// The seal is not one of this vault.
-    #[error("the seal is not one of this vault: the snapshot was made by another vault or was altered; only a forced restore takes it")]
+    #[error(
+        "the seal is not one of this vault: the snapshot was made by another vault or was altered; only a forced restore takes it"
+    )]
     Foreign,
     /// The vault was sealed meanwhile, so that its keys are gone.
     #[error("the vault was sealed meanwhile")]

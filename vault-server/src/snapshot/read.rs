@@ -83,7 +83,8 @@ pub fn verify(source: impl BufRead, state_bytes_max: u64, proof: &Proof<'_>) -> 
 /// Answers [`SnapshotError`] if the source is no longer what it was.
 pub fn rows(source: impl BufRead + Send + 'static, verified: &Verified) -> Result<Rows, SnapshotError> {
     let mut inside = GzDecoder::new(source);
-    std::io::copy(&mut inside.by_ref().take(verified.offset), &mut std::io::sink()).map_err(|error| unreadable(&error))?;
+    std::io::copy(&mut inside.by_ref().take(verified.offset), &mut std::io::sink())
+        .map_err(|error| unreadable(&error))?;
     let rows = StateReader::new(inside.take(verified.state_bytes))?;
     let broken = |error: SnapshotError| StorageError::Io { what: error.to_string() };
     Ok(Box::new(rows.map(move |row| row.map_err(broken))))
