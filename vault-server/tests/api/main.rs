@@ -10,5 +10,6 @@ mod audit;
 mod faults;
 mod flow;
 mod seal;
+mod snapshot;
 mod stranger;
 mod support;
