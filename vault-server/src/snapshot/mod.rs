@@ -10,7 +10,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 use vault_core::id::VaultId;
 
-pub use read::{Proof, Verified, rows, verify};
+pub use read::{IsOwn, Proof, Verified, rows, verify};
 pub use save::{Facts, save};
 
 const FORMAT: u32 = 1;

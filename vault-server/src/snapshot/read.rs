@@ -21,10 +21,13 @@ const SUMS_BYTES_MAX: u64 = 1 << 10;
 /// Most zeros after the last file; `tar` fills an archive up to 10 KiB.
 const PADDING_BYTES_MAX: u64 = 64 << 10;
 
+/// Tells whether a keyed hash of sums is one of the vault's.
+pub type IsOwn<'a> = dyn Fn(&[u8], &[u8; 32]) -> Result<bool, SnapshotError> + 'a;
+
 /// What a snapshot must show besides its sums.
 pub enum Proof<'a> {
-    /// The seal of the vault of this id; the function tells whether a keyed hash of the sums is the vault's.
-    OwnSeal(VaultId, &'a dyn Fn(&[u8], &[u8; 32]) -> Result<bool, SnapshotError>),
+    /// The seal of the vault of this id; the function knows its keyed hashes.
+    OwnSeal(VaultId, &'a IsOwn<'a>),
     /// Nothing.
     SumsOnly,
 }
