@@ -172,6 +172,9 @@ fn rows_of(rows: Vec<StoredRow>) -> super::Rows {
 /// may be older than the last commit that was acknowledged before it began.
 async fn dumps_hold_whole_batches(storage: Arc<dyn Storage>) {
     const ROUNDS: u8 = 100;
+    // What lies between the two is more than a page of any backend, so that they are read at different times.
+    let between = vec![0; 2 << 20];
+    commit(storage.as_ref(), vec![], vec![put(entry(100, 0), &between)]).await.unwrap();
     let writers: Vec<_> = (0..8_u8)
         .map(|writer| {
             let storage = Arc::clone(&storage);
