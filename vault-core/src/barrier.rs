@@ -49,6 +49,7 @@ pub struct Barrier {
     names: Names,
     token_ids: KeyedHash,
     audit_values: KeyedHash,
+    snapshots: KeyedHash,
 }
 
 struct TermKeys {
@@ -127,6 +128,7 @@ impl Barrier {
             names: Names::new(&keys::names_key(&keyring.root)),
             token_ids: KeyedHash::new(&keys::token_ids_key(&keyring.root)),
             audit_values: KeyedHash::new(&keys::audit_values_key(&keyring.root)),
+            snapshots: KeyedHash::new(&keys::snapshots_key(&keyring.root)),
             keyring,
         }
     }
@@ -149,6 +151,11 @@ impl Barrier {
     /// Gives the hasher that stands in for secret values in the audit log.
     pub const fn audit_values(&self) -> &KeyedHash {
         &self.audit_values
+    }
+
+    /// Gives the hasher that seals the sums of snapshots, so that the vault knows its own.
+    pub const fn snapshots(&self) -> &KeyedHash {
+        &self.snapshots
     }
 
     /// Opens the value of a system row; a data row does not open here, its key is another.

@@ -5,7 +5,8 @@
 //!                                                  └─ key-check   tells a right s from a wrong one
 //! keyring root (random) ──HKDF-SHA-512─┬─ names        keyed hashes of storage names
 //!                                      ├─ token-ids    keyed hashes of tokens
-//!                                      └─ audit-values keyed hashes of values in the audit log
+//!                                      ├─ audit-values keyed hashes of values in the audit log
+//!                                      └─ snapshots    seal the sums of snapshots
 //! barrier term (random) ──HKDF-SHA-512─┬─ system       seals what the vault itself needs
 //!                                      └─ data         seals what it protects
 //! ```
@@ -16,6 +17,7 @@ use curve25519_dalek::RistrettoPoint;
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256, Sha512};
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::id::{Term, VaultId};
@@ -27,6 +29,7 @@ const LABEL_KEY_CHECK: &[u8] = b"keyturn/v1/key-check";
 const LABEL_NAMES: &[u8] = b"keyturn/v1/names";
 const LABEL_TOKEN_IDS: &[u8] = b"keyturn/v1/token-ids";
 const LABEL_AUDIT_VALUES: &[u8] = b"keyturn/v1/audit-values";
+const LABEL_SNAPSHOTS: &[u8] = b"keyturn/v1/snapshots";
 const LABEL_BARRIER_SYSTEM: &[u8] = b"keyturn/v1/barrier/system";
 const LABEL_BARRIER_DATA: &[u8] = b"keyturn/v1/barrier/data";
 const LABEL_ROW: &[u8] = b"keyturn/v1/row";
@@ -57,6 +60,11 @@ pub fn token_ids_key(keyring_root: &SecretKey) -> SecretKey {
 /// Derives the key of the keyed hashes that stand for secret values in the audit log.
 pub fn audit_values_key(keyring_root: &SecretKey) -> SecretKey {
     derive(keyring_root, None, LABEL_AUDIT_VALUES)
+}
+
+/// Derives the key of the keyed hashes by which a vault knows its own snapshots.
+pub fn snapshots_key(keyring_root: &SecretKey) -> SecretKey {
+    derive(keyring_root, None, LABEL_SNAPSHOTS)
 }
 
 /// Derives the key that seals system rows of one term.
@@ -119,6 +127,11 @@ impl KeyedHash {
         }
         mac.finalize().into_bytes().into()
     }
+
+    /// Tells in constant time whether `hash` is the hash of the concatenation of `parts`.
+    pub fn verify(&self, parts: &[&[u8]], hash: &[u8; 32]) -> bool {
+        bool::from(self.hash(parts).ct_eq(hash))
+    }
 }
 
 fn derive(secret: &SecretKey, salt: Option<VaultId>, label: &[u8]) -> SecretKey {
@@ -145,6 +158,7 @@ mod tests {
             names_key(&secret),
             token_ids_key(&secret),
             audit_values_key(&secret),
+            snapshots_key(&secret),
             barrier_system_key(&secret),
             barrier_data_key(&secret),
             seal_key(&secret, VaultId([2; 16])),

@@ -16,6 +16,10 @@ pub enum Reply {
     Empty,
     /// An answer with content.
     Content(Content),
+    /// The vault's content as a snapshot, which the edge streams.
+    Snapshot(SnapshotPermit),
+    /// The vault's content may be replaced by the snapshot in the body, which the edge has not read yet.
+    Restore(RestorePermit),
     /// Nothing is there, and the content says what is known of it: KV version 2 answers a deleted version so.
     Gone(Content),
     /// The answer is kept for whoever shows the wrapping token first.
@@ -43,6 +47,42 @@ pub struct WrapInfo {
     pub creation_path: String,
     /// The accessor of a token in the reply; empty if there is none.
     pub wrapped_accessor: String,
+}
+
+/// Permits to take one snapshot. Only a request that was approved and recorded comes to one.
+#[must_use = "a permit does nothing by itself"]
+pub struct SnapshotPermit(());
+
+/// Permits to replace the vault's content once. Only a request that was approved and recorded comes to one.
+#[must_use = "a permit does nothing by itself"]
+pub struct RestorePermit {
+    proof: RestoreProof,
+}
+
+/// What a snapshot must show of its origin.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RestoreProof {
+    /// It was made by this very vault and not altered since.
+    OwnSeal,
+    /// Its sums fit, whoever made it.
+    SumsOnly,
+}
+
+impl SnapshotPermit {
+    pub(crate) const fn new() -> Self {
+        Self(())
+    }
+}
+
+impl RestorePermit {
+    pub(crate) const fn new(proof: RestoreProof) -> Self {
+        Self { proof }
+    }
+
+    /// Tells what the snapshot must show.
+    pub const fn proof(&self) -> RestoreProof {
+        self.proof
+    }
 }
 
 /// The content of a reply.

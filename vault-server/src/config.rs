@@ -22,6 +22,9 @@ pub struct Settings {
     /// How the vault is unsealed.
     #[serde(default)]
     pub seal: SealSettings,
+    /// Within which bounds snapshots are taken and restored.
+    #[serde(default)]
+    pub snapshot: SnapshotSettings,
     /// What the server's own log says.
     #[serde(default)]
     pub log: LogSettings,
@@ -99,6 +102,16 @@ pub struct SealSettings {
     pub attempt_seconds_max: u64,
 }
 
+/// Within which bounds snapshots are taken and restored.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SnapshotSettings {
+    /// Largest archive that is restored, in bytes, and largest content of one.
+    pub restore_bytes_max: u64,
+    /// Longest time for taking or uploading one, in seconds.
+    pub transfer_seconds_max: u64,
+}
+
 /// What the server's own log says.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -128,6 +141,12 @@ impl Default for ListenerSettings {
 impl Default for SealSettings {
     fn default() -> Self {
         Self { attempt_seconds_max: 600 }
+    }
+}
+
+impl Default for SnapshotSettings {
+    fn default() -> Self {
+        Self { restore_bytes_max: 8 << 30, transfer_seconds_max: 3_600 }
     }
 }
 
@@ -205,6 +224,8 @@ impl Settings {
             ("idle_seconds_max", listener.idle_seconds_max),
             ("shutdown_seconds_max", listener.shutdown_seconds_max),
             ("attempt_seconds_max", self.seal.attempt_seconds_max),
+            ("restore_bytes_max", self.snapshot.restore_bytes_max),
+            ("transfer_seconds_max", self.snapshot.transfer_seconds_max),
             ("cache_bytes_max", self.storage.cache_bytes_max),
         ];
         if let Some((field, _)) = bounds.into_iter().find(|(_, bound)| *bound == 0) {

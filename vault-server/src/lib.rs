@@ -9,6 +9,7 @@ pub mod http;
 pub mod listener;
 mod outside;
 mod run;
+pub mod snapshot;
 pub mod storage;
 pub mod tls;
 

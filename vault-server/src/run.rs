@@ -12,7 +12,7 @@ use vault_core::time::Span;
 
 use crate::audit_log::AuditLog;
 use crate::config::{ListenerSettings, Settings, TlsSettings};
-use crate::driver::{DriverSettings, Vault};
+use crate::driver::{DriverSettings, SnapshotSettings, Vault};
 use crate::environment::Environment;
 use crate::http::{EdgeSettings, application};
 use crate::listener::{Limits, Listener};
@@ -92,10 +92,25 @@ async fn open_vault(settings: &Settings) -> anyhow::Result<Arc<Vault>> {
     let log = AuditLog::open(&settings.audit.path)?;
     let driver = DriverSettings {
         seal: seal::SealSettings { attempt_span: Span(settings.seal.attempt_seconds_max) },
+        snapshots: snapshot_settings(settings),
         ..DriverSettings::default()
     };
     let opened = Vault::open(storage, kind, log, Environment::system(), driver).await;
     opened.map_err(|refusal| anyhow::anyhow!(refusal.private.unwrap_or(refusal.public)))
+}
+
+/// Uploads wait beside the store: there is room for one more store, or a restore could not be done anyway.
+fn snapshot_settings(settings: &Settings) -> SnapshotSettings {
+    let beside = settings.storage.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let or_elsewhere = SnapshotSettings::default().directory;
+    SnapshotSettings {
+        restore_bytes_max: settings.snapshot.restore_bytes_max,
+        span_max: Duration::from_secs(settings.snapshot.transfer_seconds_max),
+        directory: match settings.storage.backend.as_str() {
+            "memory" => or_elsewhere,
+            _ => beside.map_or_else(|| std::path::PathBuf::from("."), std::path::Path::to_path_buf),
+        },
+    }
 }
 
 fn edge_settings(settings: &Settings, address: &str) -> EdgeSettings {

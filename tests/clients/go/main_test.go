@@ -75,6 +75,7 @@ func TestGoClient(t *testing.T) {
 		{"policies", func(t *testing.T) { policies(t, client) }},
 		{"tokens", func(t *testing.T) { tokens(t, client) }},
 		{"errors", func(t *testing.T) { mistakes(t, client) }},
+		{"snapshots", func(t *testing.T) { snapshots(t, client, keys) }},
 		{"seal", func(t *testing.T) { seal(t, client, keys) }},
 	}
 	for _, part := range parts {

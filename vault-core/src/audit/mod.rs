@@ -54,6 +54,33 @@ pub enum SealEvent<'a> {
     Unsealed,
 }
 
+/// How a snapshot goes on after its request was approved.
+#[derive(Clone, Copy, Debug)]
+pub enum SnapshotEvent<'a> {
+    /// It was sent to its end.
+    Saved {
+        /// SHA-256 of its sums.
+        sha256: &'a str,
+    },
+    /// It was cut off.
+    SaveFailed {
+        /// Why.
+        reason: &'a str,
+    },
+    /// A snapshot was verified, and the vault's content is about to be replaced by it.
+    Restoring {
+        /// SHA-256 of its sums.
+        sha256: &'a str,
+    },
+    /// The content is replaced and the vault is sealed.
+    Restored,
+    /// The content is what it was.
+    RestoreFailed {
+        /// Why.
+        reason: &'a str,
+    },
+}
+
 impl Record {
     /// Gives the object's fields, from the first name to the closing brace.
     pub fn fields(&self) -> &[u8] {
@@ -111,6 +138,7 @@ impl Record {
         match outcome {
             Outcome::Answered(Reply::Empty) => line.text("outcome", "done"),
             Outcome::Answered(Reply::Content(content)) => write_content(&mut line, "answered", content, hash),
+            Outcome::Answered(Reply::Snapshot(_) | Reply::Restore(_)) => line.text("outcome", "approved"),
             Outcome::Answered(Reply::Gone(content)) => write_content(&mut line, "gone", content, hash),
             Outcome::Answered(Reply::Raw { .. }) => line.text("outcome", "answered"),
             Outcome::Answered(Reply::Wrapped(info)) => {
@@ -146,6 +174,24 @@ impl Record {
         }
         if let SealEvent::ShareRefused { reason, .. } = event {
             line.text("reason", reason);
+        }
+        Self(line.end())
+    }
+
+    /// Records how a snapshot goes on; `id` is that of the request.
+    pub fn of_snapshot_event(event: &SnapshotEvent<'_>, id: RequestId, remote: SocketAddr, now: Timestamp) -> Self {
+        let mut line = Line::begin("snapshot", now, id);
+        line.address("remote", remote);
+        let (word, detail) = match event {
+            SnapshotEvent::Saved { sha256 } => ("saved", Some(("sha256", *sha256))),
+            SnapshotEvent::SaveFailed { reason } => ("save-failed", Some(("reason", *reason))),
+            SnapshotEvent::Restoring { sha256 } => ("restoring", Some(("sha256", *sha256))),
+            SnapshotEvent::Restored => ("restored", None),
+            SnapshotEvent::RestoreFailed { reason } => ("restore-failed", Some(("reason", *reason))),
+        };
+        line.text("event", word);
+        if let Some((name, text)) = detail {
+            line.text(name, text);
         }
         Self(line.end())
     }

@@ -169,14 +169,12 @@ fn reference(rules: &[SlowRule], path: &str, wanted: Capability, wrapping_ttl: u
 }
 
 fn slow_match(pattern: &str, path: &str) -> bool {
-    match pattern.chars().next() {
-        None => path.is_empty(),
-        Some('*') if pattern == "*" => true,
-        Some('+') => {
-            let end = path.find('/').unwrap_or(path.len());
-            slow_match(&pattern[1..], &path[end..])
-        }
-        Some(c) => path.starts_with(c) && slow_match(&pattern[c.len_utf8()..], &path[c.len_utf8()..]),
+    match pattern.split_once('/') {
+        None if pattern == "+" => !path.contains('/'),
+        None => pattern.strip_suffix('*').map_or(pattern == path, |start| path.starts_with(start)),
+        Some((segment, pattern)) => path
+            .split_once('/')
+            .is_some_and(|(first, path)| (segment == "+" || segment == first) && slow_match(pattern, path)),
     }
 }
 

@@ -1,12 +1,14 @@
 //! The driver: carries requests through the stages of the core and does the IO between them.
 //!
 //! `requests` runs one request, `fetch` reads what pure code asked for, `rules` holds mounts, policies and compiled
-//! rules, `seals` moves the vault between sealed and unsealed, `sweep` removes what was given up.
+//! rules, `seals` moves the vault between sealed and unsealed, `snapshots` takes and restores
+//! them, `sweep` removes what was given up.
 
 mod fetch;
 mod requests;
 mod rules;
 mod seals;
+mod snapshots;
 mod stripes;
 mod sweep;
 
@@ -14,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use tokio::sync::{Mutex, Notify, oneshot};
+use tokio::sync::{Mutex, Notify, Semaphore, oneshot};
 use vault_core::approval::Gate;
 use vault_core::barrier::Barrier;
 use vault_core::flow::Recorded;
@@ -30,6 +32,7 @@ use fetch::Fetcher;
 use rules::Rules;
 use seals::Phase;
 pub use seals::{Caller, Initialised, Status};
+pub use snapshots::{NextPiece, SnapshotSettings, Upload};
 use stripes::Stripes;
 
 /// What the driver may be told.
@@ -39,11 +42,14 @@ pub struct DriverSettings {
     pub seal: SealSettings,
     /// How often dead tokens are looked for.
     pub sweep_interval: Duration,
+    /// Bounds of snapshots.
+    pub snapshots: SnapshotSettings,
 }
 
 impl Default for DriverSettings {
     fn default() -> Self {
-        Self { seal: SealSettings::default(), sweep_interval: Duration::from_secs(300) }
+        let (seal, snapshots) = Default::default();
+        Self { seal, sweep_interval: Duration::from_secs(300), snapshots }
     }
 }
 
@@ -66,6 +72,8 @@ pub struct Vault {
     purge: Notify,
     /// Told when somebody wants dead tokens removed now.
     collect: Notify,
+    /// Lets one snapshot at a time be taken or restored.
+    snapshot_turns: Arc<Semaphore>,
 }
 
 /// What an unsealed vault has in memory; dropping it wipes the keys.

@@ -7,13 +7,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{MutexGuard, oneshot};
+use tokio::sync::{MutexGuard, Semaphore, oneshot};
 use vault_core::approval::Gate;
 use vault_core::audit::{Record, SealEvent};
 use vault_core::auth::token;
 use vault_core::id::{RequestId, UnsealAttemptId, VaultId};
 use vault_core::mounts;
-use vault_core::refusal::Refusal;
+use vault_core::refusal::{Class, Refusal};
 use vault_core::seal::{
     AtRest, Collecting, KEYRING_ROW, Refused, SEAL_CONFIG_ROW, SealConfig, Sealed, Step, Unsealed, Waited, initialise,
 };
@@ -103,6 +103,7 @@ impl Vault {
     ) -> Result<Arc<Self>, Refusal> {
         let phase = tokio::sync::Mutex::new(read_phase(storage.as_ref()).await?);
         let (open, sealed, purge, collect) = Default::default();
+        let snapshot_turns = Arc::new(Semaphore::new(1));
         Ok(Arc::new(Self {
             storage,
             storage_kind,
@@ -115,6 +116,7 @@ impl Vault {
             sealed,
             purge,
             collect,
+            snapshot_turns,
         }))
     }
 
@@ -227,14 +229,39 @@ impl Vault {
     /// Seals the vault: no request begins from now on; once the running ones have ended, every key is wiped.
     pub async fn seal(&self) {
         let mut phase = self.phase.lock().await;
+        self.seal_phase(&mut phase).await;
+    }
+
+    /// Seals the vault and lets nobody unseal it until the guard is dropped.
+    ///
+    /// # Errors
+    /// Refuses when the vault is sealed already, and when a request does not let go of the old keys.
+    pub(super) async fn seal_and_hold(&self) -> Result<MutexGuard<'_, Phase>, Refusal> {
+        let mut phase = self.phase.lock().await;
+        if !matches!(*phase, Phase::Unsealed { .. }) {
+            return Err(Refusal::new(Class::Unavailable, "Vault is sealed"));
+        }
+        if self.seal_phase(&mut phase).await {
+            Ok(phase)
+        } else {
+            Err(Refusal::new(Class::Unavailable, "a request still runs after sealing; unseal and try again"))
+        }
+    }
+
+    /// Takes the keys away and tells whether everybody has let go of them.
+    async fn seal_phase(&self, phase: &mut Phase) -> bool {
         drop(self.open.swap(None));
-        if let Phase::Unsealed { wiped, .. } = std::mem::replace(&mut *phase, Phase::Unknown)
-            && tokio::time::timeout(SEAL_WAIT_MAX, wiped).await.is_err()
-        {
-            tracing::error!("a request still runs after sealing; its keys are wiped when it ends");
+        let mut all_gone = true;
+        if let Phase::Unsealed { wiped, .. } = std::mem::replace(phase, Phase::Unknown) {
+            // The other end is dropped with the keys, and so this waits for an error.
+            all_gone = tokio::time::timeout(SEAL_WAIT_MAX, wiped).await.is_ok();
+            if !all_gone {
+                tracing::error!("a request still runs after sealing; its keys are wiped when it ends");
+            }
         }
         self.sealed.notify_one();
         tracing::info!("the vault is sealed");
+        all_gone
     }
 
     /// Gives the phase as it is now: an attempt whose time is over has ended.

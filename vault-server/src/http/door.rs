@@ -4,17 +4,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::response::Response;
 use http::request::Parts;
 use http::{HeaderMap, Method, header};
 use vault_core::id::RequestId;
 use vault_core::path::RequestPath;
 use vault_core::refusal::{Class, Refusal};
+use vault_core::reply::{Reply, RestorePermit};
 use vault_core::request::{Operation, Request};
 use vault_core::secret::{SecretBytes, SecretText};
 use vault_core::time::Span;
 
-use super::{Edge, PeerCertificates, body, envelope, parameters, public};
+use super::{Edge, PeerCertificates, body, envelope, parameters, public, snapshot};
+use crate::driver::Caller;
 
 const HEADER_TOKEN: &str = "x-vault-token";
 const HEADER_NAMESPACE: &str = "x-vault-namespace";
@@ -29,36 +32,52 @@ pub(super) async fn enter(edge: &Edge, remote: SocketAddr, request: axum::extrac
     let id = RequestId::random(&mut edge.vault.environment().rng());
     let limit = Duration::from_secs(edge.settings.request_seconds_max);
     match tokio::time::timeout(limit, answer(edge, id, remote, request)).await {
-        Ok(response) => response,
+        Ok(Answer::Done(response)) => response,
+        // An upload has bounds of its own.
+        Ok(Answer::Restore(permit, body)) => {
+            let restored = snapshot::restore(edge, permit, body, Caller { id, remote }).await;
+            restored.unwrap_or_else(|refusal| refuse(id, &refusal))
+        }
         Err(_) => refuse(id, &Refusal::new(Class::Unavailable, "the request took too long and was given up")),
     }
 }
 
-async fn answer(edge: &Edge, id: RequestId, remote: SocketAddr, request: axum::extract::Request) -> Response {
+/// How far a request came.
+enum Answer {
+    Done(Response),
+    /// It may upload what it wants restored; its body is not read yet.
+    Restore(RestorePermit, Body),
+}
+
+async fn answer(edge: &Edge, id: RequestId, remote: SocketAddr, request: axum::extract::Request) -> Answer {
+    let answered = try_answer(edge, id, remote, request).await;
+    answered.unwrap_or_else(|refusal| Answer::Done(refuse(id, &refusal)))
+}
+
+async fn try_answer(
+    edge: &Edge,
+    id: RequestId,
+    remote: SocketAddr,
+    request: axum::extract::Request,
+) -> Result<Answer, Refusal> {
     let (parts, body) = request.into_parts();
-    let asked = match ask(&parts) {
-        Ok(asked) => asked,
-        Err(refusal) => return refuse(id, &refusal),
-    };
-    let body = match body::read(body, edge.settings.request_bytes_max).await {
-        Ok(body) => body,
-        Err(refusal) => return refuse(id, &refusal),
+    let asked = ask(&parts)?;
+    let (upload, body) = if snapshot::is_upload(&parts.method, &asked.path) {
+        (Some(body), None)
+    } else {
+        (None, body::read(body, edge.settings.request_bytes_max).await?)
     };
     if let Some(endpoint) = public::find(asked.path.as_str()) {
         let call = public::Call { edge, id, remote, method: &parts.method, parameters: &asked.parameters, body };
-        return match endpoint(call).await {
-            Ok(response) => response,
-            Err(refusal) => refuse(id, &refusal),
-        };
+        return endpoint(call).await.map(Answer::Done);
     }
-    let request = match admit(edge, id, remote, &parts, asked, body) {
-        Ok(request) => request,
-        Err(refusal) => return refuse(id, &refusal),
-    };
+    let request = admit(edge, id, remote, &parts, asked, body)?;
     let path = request.path.clone();
-    match edge.vault.handle(request).await {
-        Ok(reply) => envelope::reply(id, &path, reply),
-        Err(refusal) => refuse(id, &refusal),
+    match (edge.vault.handle(request).await?, upload) {
+        (Reply::Snapshot(permit), _) => snapshot::take(edge, permit, Caller { id, remote }).await.map(Answer::Done),
+        (Reply::Restore(permit), Some(body)) => Ok(Answer::Restore(permit, body)),
+        (Reply::Restore(_), None) => Err(Refusal::internal("the body of a restore was taken for JSON")),
+        (reply, _) => Ok(Answer::Done(envelope::reply(id, &path, reply))),
     }
 }
 

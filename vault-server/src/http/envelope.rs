@@ -20,6 +20,8 @@ pub(super) fn reply(id: RequestId, path: &RequestPath, reply: Reply) -> Response
     match reply {
         Reply::Empty => empty(StatusCode::NO_CONTENT),
         Reply::Content(content) => respond(StatusCode::OK, wrap(id, path, content)),
+        // The door streams these before it comes here.
+        Reply::Snapshot(_) | Reply::Restore(_) => empty(StatusCode::INTERNAL_SERVER_ERROR),
         Reply::Gone(content) => respond(StatusCode::NOT_FOUND, wrap(id, path, content)),
         Reply::Wrapped(info) => json(StatusCode::OK, &wrapped(id, &info)),
         Reply::Raw { media_type, body } => {

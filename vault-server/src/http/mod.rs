@@ -5,6 +5,7 @@ mod door;
 mod envelope;
 mod parameters;
 mod public;
+mod snapshot;
 mod status;
 
 use std::net::SocketAddr;

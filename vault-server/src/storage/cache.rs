@@ -9,9 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use vault_core::flow::Committed;
+use vault_core::id::Revision;
 use vault_core::store::{Batch, FolderId, Listed, Row, RowKey, Write};
 
-use super::{Answer, CommitError, Storage, StorageError};
+use super::{Answer, CommitError, Dump, Rows, Storage, StorageError};
 
 /// Groups of keys that are blocked together; more mean fewer misses while writes are under way.
 const STRIPES: usize = 64;
@@ -79,6 +80,23 @@ impl CachedStorage {
         }
     }
 
+    /// Blocks every stripe and forgets every row.
+    fn block_all(&self) {
+        for stripe in &self.stripes {
+            let mut stripe = stripe.lock().unwrap_or_else(PoisonError::into_inner);
+            stripe.commits += 1;
+            stripe.begun += 1;
+        }
+        // From here on no reader puts a row in, so that the cache stays empty.
+        self.rows.clear();
+    }
+
+    fn unblock_all(&self) {
+        for stripe in &self.stripes {
+            stripe.lock().unwrap_or_else(PoisonError::into_inner).commits -= 1;
+        }
+    }
+
     async fn read(&self, key: &RowKey) -> Result<Option<Row>, StorageError> {
         if let Some(row) = self.rows.get(key) {
             return Ok(row);
@@ -121,6 +139,19 @@ impl Storage for CachedStorage {
             outcome
         })
     }
+
+    fn dump(&self) -> Answer<'_, Result<Dump, StorageError>> {
+        self.inner.dump()
+    }
+
+    fn replace(&self, rows: Rows) -> Answer<'_, Result<Revision, StorageError>> {
+        Box::pin(async move {
+            self.block_all();
+            let outcome = self.inner.replace(rows).await;
+            self.unblock_all();
+            outcome
+        })
+    }
 }
 
 #[cfg(test)]
@@ -143,6 +174,20 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let storage = SqliteStorage::open(&directory.path().join("a.db")).unwrap();
         conformance::run(Arc::new(CachedStorage::new(Arc::new(storage), 1 << 20))).await;
+    }
+
+    #[tokio::test]
+    async fn is_empty_after_a_replacement_and_fills_again() {
+        let storage = CachedStorage::new(Arc::new(MemoryStorage::default()), 1 << 20);
+        let key = RowKey::new(FolderId([1; 16]), RowKind::Entry, [1; 16]);
+        let write = Write::Put { key, label: Arc::from([]), value: Arc::from([7]) };
+        storage.commit(Batch::danger_assemble(Vec::new(), vec![write])).await.unwrap();
+        assert!(storage.get(&key).await.unwrap().is_some());
+        assert_eq!(storage.rows.len(), 1);
+        storage.replace(Box::new(std::iter::empty())).await.unwrap();
+        assert_eq!(storage.rows.len(), 0);
+        assert!(storage.get(&key).await.unwrap().is_none());
+        assert_eq!(storage.rows.len(), 1, "that nothing is there is remembered again");
     }
 
     /// A reader that has read the old row may put it in only before the commit begins: here readers and one writer

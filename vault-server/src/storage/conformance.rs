@@ -11,7 +11,7 @@ use std::sync::Arc;
 use vault_core::id::Revision;
 use vault_core::store::{Batch, Expect, FolderId, RowKey, RowKind, Write};
 
-use super::{CommitError, PAGE_ROWS_MAX, Storage};
+use super::{CommitError, PAGE_ROWS_MAX, Storage, StorageError, StoredRow};
 
 /// Runs the suite on an empty store.
 ///
@@ -23,7 +23,10 @@ pub async fn run(storage: Arc<dyn Storage>) {
     listings_page_in_order(storage.as_ref()).await;
     only_row_is_exact(storage.as_ref()).await;
     one_of_many_wins(Arc::clone(&storage)).await;
-    every_acknowledged_commit_is_seen(storage).await;
+    every_acknowledged_commit_is_seen(Arc::clone(&storage)).await;
+    dumps_hold_whole_batches(Arc::clone(&storage)).await;
+    replacements_are_whole(storage.as_ref()).await;
+    dumps_outlive_replacements(storage.as_ref()).await;
 }
 
 const fn entry(folder: u8, id: u8) -> RowKey {
@@ -149,4 +152,93 @@ async fn every_acknowledged_commit_is_seen(storage: Arc<dyn Storage>) {
     for writer in writers {
         writer.await.unwrap();
     }
+}
+
+async fn dump(storage: &dyn Storage) -> (Revision, Vec<StoredRow>) {
+    let dump = storage.dump().await.unwrap();
+    let (row_count, payload_bytes) = (dump.row_count, dump.payload_bytes);
+    let rows: Vec<StoredRow> = dump.rows.collect::<Result<_, _>>().unwrap();
+    assert_eq!(rows.len() as u64, row_count);
+    assert_eq!(rows.iter().map(|row| (row.label.len() + row.value.len()) as u64).sum::<u64>(), payload_bytes);
+    assert!(rows.is_sorted_by(|row, next| row.key < next.key));
+    (dump.revision, rows)
+}
+
+fn rows_of(rows: Vec<StoredRow>) -> super::Rows {
+    Box::new(rows.into_iter().map(Ok))
+}
+
+/// Each writer keeps two rows at the same number, far apart in the order of keys: no dump may see them differ, and none
+/// may be older than the last commit that was acknowledged before it began.
+async fn dumps_hold_whole_batches(storage: Arc<dyn Storage>) {
+    const ROUNDS: u8 = 100;
+    // What lies between the two is more than a page of any backend, so that they are read at different times.
+    let between = vec![0; 2 << 20];
+    commit(storage.as_ref(), vec![], vec![put(entry(100, 0), &between)]).await.unwrap();
+    let writers: Vec<_> = (0..8_u8)
+        .map(|writer| {
+            let storage = Arc::clone(&storage);
+            tokio::spawn(async move {
+                for round in 0..=ROUNDS {
+                    let both = vec![put(entry(10, writer), &[round]), put(entry(200, writer), &[round])];
+                    commit(storage.as_ref(), vec![], both).await.unwrap();
+                    tokio::task::yield_now().await;
+                }
+            })
+        })
+        .collect();
+    while !writers.iter().all(tokio::task::JoinHandle::is_finished) {
+        let before = commit(storage.as_ref(), vec![], vec![put(entry(11, 0), b"before")]).await.unwrap();
+        let (revision, rows) = dump(storage.as_ref()).await;
+        assert!(revision >= before, "{revision:?} is older than {before:?}");
+        let value = |key: RowKey| rows.iter().find(|row| row.key == key).map(|row| Arc::clone(&row.value));
+        for writer in 0..8 {
+            assert_eq!(value(entry(10, writer)), value(entry(200, writer)), "writer {writer} is half in");
+        }
+        // A store in memory never waits, so that on one thread the writers would not get their turn.
+        tokio::task::yield_now().await;
+    }
+    for writer in writers {
+        writer.await.unwrap();
+    }
+}
+
+async fn replacements_are_whole(storage: &dyn Storage) {
+    let (before, old) = dump(storage).await;
+    let read_before = revision(storage, entry(10, 0)).await;
+    assert!(read_before.is_some());
+    let stored = |key: RowKey, value: &[u8]| StoredRow { key, label: Arc::from([1]), value: value.into() };
+    let new: Vec<_> = (0..=255).map(|id| stored(entry(20, id), &vec![id; usize::from(id) * 100])).collect();
+    for broken in [
+        vec![Ok(stored(entry(20, 1), b"a")), Err(StorageError::Busy)],
+        vec![Ok(stored(entry(20, 2), b"a")), Ok(stored(entry(20, 1), b"b"))],
+        vec![Ok(stored(entry(20, 1), b"a")), Ok(stored(entry(20, 1), b"b"))],
+    ] {
+        assert!(storage.replace(Box::new(broken.into_iter())).await.is_err());
+        assert_eq!(dump(storage).await, (before, old.clone()), "a failed replacement changes nothing");
+    }
+    let replaced = storage.replace(rows_of(new.clone())).await.unwrap();
+    assert!(replaced > before);
+    assert_eq!(dump(storage).await, (replaced, new));
+    assert!(storage.get(&entry(10, 0)).await.unwrap().is_none(), "an old row is gone");
+    assert_eq!(revision(storage, entry(20, 3)).await, Some(replaced));
+    assert_eq!(storage.list(FolderId([20; 16]), None, 300).await.unwrap().len(), 256);
+    let stale = Expect::Unchanged { key: entry(10, 0), revision: read_before };
+    assert!(commit(storage, vec![stale], vec![put(entry(10, 0), b"x")]).await.is_err());
+    let after = commit(storage, vec![], vec![put(entry(20, 0), b"x")]).await.unwrap();
+    assert!(after > replaced, "the revision keeps rising");
+    // The same rows once more: what was read of them before is stale nevertheless.
+    let (_, rows) = dump(storage).await;
+    storage.replace(rows_of(rows)).await.unwrap();
+    let stale = Expect::Unchanged { key: entry(20, 0), revision: Some(after) };
+    assert!(commit(storage, vec![stale], vec![put(entry(20, 0), b"y")]).await.is_err());
+}
+
+async fn dumps_outlive_replacements(storage: &dyn Storage) {
+    let (_, rows) = dump(storage).await;
+    let begun = storage.dump().await.unwrap();
+    storage.replace(rows_of(Vec::new())).await.unwrap();
+    assert!(dump(storage).await.1.is_empty());
+    assert_eq!(begun.rows.collect::<Result<Vec<_>, _>>().unwrap(), rows, "a dump is of the instant it began");
+    storage.replace(rows_of(rows)).await.unwrap();
 }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use vault_core::flow::Committed;
+use vault_core::id::Revision;
 use vault_core::store::{Batch, FolderId, Listed, Row, RowKey};
 
-use super::{Answer, CommitError, Storage, StorageError};
+use super::{Answer, CommitError, Dump, Rows, Storage, StorageError};
 
 /// Passes calls on to another store, except those that the plan lets fail.
 pub struct FaultyStorage {
@@ -19,7 +20,7 @@ pub struct FaultyStorage {
 pub struct Faults {
     /// While set, every read fails.
     pub reads_fail: AtomicBool,
-    /// While set, every commit fails and does nothing.
+    /// While set, every commit and every replacement fails and does nothing.
     pub commits_fail: AtomicBool,
     /// Commits still to be done whose answer is then lost: the caller is told that they failed.
     pub answers_to_lose: AtomicU64,
@@ -76,6 +77,27 @@ impl Storage for FaultyStorage {
             }
         })
     }
+
+    fn dump(&self) -> Answer<'_, Result<Dump, StorageError>> {
+        Box::pin(async move {
+            self.check_read()?;
+            let mut dump = self.inner.dump().await?;
+            // A disk may also fail in the middle of it.
+            let plan = Arc::clone(&self.plan);
+            let fails = move || plan.reads_fail.load(Ordering::SeqCst);
+            dump.rows = Box::new(dump.rows.map(move |row| if fails() { Err(broken("reading")) } else { row }));
+            Ok(dump)
+        })
+    }
+
+    fn replace(&self, rows: Rows) -> Answer<'_, Result<Revision, StorageError>> {
+        Box::pin(async move {
+            if self.plan.commits_fail.load(Ordering::SeqCst) {
+                return Err(broken("replacing"));
+            }
+            self.inner.replace(rows).await
+        })
+    }
 }
 
 #[cfg(test)]
@@ -101,5 +123,9 @@ mod tests {
         plan.commits_fail.store(true, Ordering::SeqCst);
         assert!(storage.commit(nothing()).await.is_err());
         assert_eq!(plan.commits.load(Ordering::SeqCst), 3);
+        assert!(storage.replace(Box::new(std::iter::empty())).await.is_err());
+        assert!(storage.dump().await.is_ok());
+        plan.reads_fail.store(true, Ordering::SeqCst);
+        assert!(storage.dump().await.is_err());
     }
 }

@@ -8,7 +8,7 @@ use vault_core::flow::Committed;
 use vault_core::id::Revision;
 use vault_core::store::{Batch, Expect, FolderId, Listed, Row, RowKey, RowKind, Write};
 
-use super::{Answer, CommitError, OpenStorage, PAGE_ROWS_MAX, Storage, StorageError};
+use super::{Answer, CommitError, Dump, OpenStorage, PAGE_ROWS_MAX, Rows, Storage, StorageError, StoredRow, ascending};
 
 /// Rows in a map.
 #[derive(Default)]
@@ -56,6 +56,20 @@ impl Storage for MemoryStorage {
     fn commit(&self, batch: Batch) -> Answer<'_, Result<Committed, CommitError>> {
         Box::pin(async move { self.with(|state| state.commit(batch)) })
     }
+
+    fn dump(&self) -> Answer<'_, Result<Dump, StorageError>> {
+        Box::pin(async move { Ok(self.with(|state| state.dump())) })
+    }
+
+    fn replace(&self, rows: Rows) -> Answer<'_, Result<Revision, StorageError>> {
+        Box::pin(async move {
+            // The lock is taken after the last row has come, so that nobody waits for them.
+            let collected = tokio::task::spawn_blocking(|| ascending(rows).collect::<Result<Vec<_>, _>>());
+            let ended = |error| StorageError::Io { what: format!("replacing: {error}") };
+            let rows = collected.await.map_err(ended)??;
+            Ok(self.with(|state| state.replace(rows)))
+        })
+    }
 }
 
 impl State {
@@ -90,6 +104,30 @@ impl State {
             }
         }
         Ok(Committed::danger_vouch(revision))
+    }
+
+    /// Copies the map; labels and values are shared with it.
+    fn dump(&self) -> Dump {
+        let copy = |(key, row): (&RowKey, &Row)| StoredRow {
+            key: *key,
+            label: Arc::clone(&row.label),
+            value: Arc::clone(&row.value),
+        };
+        let rows: Vec<StoredRow> = self.rows.iter().map(copy).collect();
+        Dump {
+            revision: Revision(self.revision),
+            row_count: rows.len() as u64,
+            payload_bytes: rows.iter().map(|row| (row.label.len() + row.value.len()) as u64).sum(),
+            rows: Box::new(rows.into_iter().map(Ok)),
+        }
+    }
+
+    fn replace(&mut self, rows: Vec<StoredRow>) -> Revision {
+        self.revision += 1;
+        let revision = Revision(self.revision);
+        let with_revision = |StoredRow { key, label, value }: StoredRow| (key, Row { revision, label, value });
+        self.rows = rows.into_iter().map(with_revision).collect();
+        revision
     }
 }
 

@@ -16,6 +16,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use vault_core::flow::Committed;
+use vault_core::id::Revision;
 use vault_core::store::{Batch, FolderId, Listed, Row, RowKey};
 
 /// A future that a backend answers with.
@@ -35,6 +36,32 @@ pub type Open = fn(&OpenStorage) -> Result<Arc<dyn Storage>, StorageError>;
 
 /// The backends by the name that settings use.
 pub const BACKENDS: &[(&str, Open)] = &[("memory", memory::open), ("sqlite", sqlite::open)];
+
+/// A row without its revision, as a dump gives it and a replacement takes it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StoredRow {
+    /// The key.
+    pub key: RowKey,
+    /// The sealed name.
+    pub label: Arc<[u8]>,
+    /// The sealed value.
+    pub value: Arc<[u8]>,
+}
+
+/// Rows one after another. Asking for the next one may wait for a disk, so only threads that may block ask.
+pub type Rows = Box<dyn Iterator<Item = Result<StoredRow, StorageError>> + Send>;
+
+/// Every row of a store as it was at one instant.
+pub struct Dump {
+    /// The revision that the rows are of: every batch up to it is wholly in, every later one wholly out.
+    pub revision: Revision,
+    /// How many rows come.
+    pub row_count: u64,
+    /// How many bytes the labels and values of all rows have together.
+    pub payload_bytes: u64,
+    /// The rows in strictly ascending order of their keys. Dropping it early is fine and frees what it holds.
+    pub rows: Rows,
+}
 
 /// Rows under opaque keys.
 ///
@@ -57,6 +84,34 @@ pub trait Storage: Send + Sync {
 
     /// Commits a batch.
     fn commit(&self, batch: Batch) -> Answer<'_, Result<Committed, CommitError>>;
+
+    /// Gives every row as it is at one instant between this call and its answer. Commits and reads go on meanwhile and
+    /// are not waited for; what they change is not in the dump. Memory is bounded by a page of rows, or by what the
+    /// rows share with the store. A dump that nobody drops may keep the store from giving back space.
+    fn dump(&self) -> Answer<'_, Result<Dump, StorageError>>;
+
+    /// Replaces the whole content by `rows`, which come in strictly ascending order of their keys.
+    ///
+    /// *Atomicity*: a reader, and whoever opens the store after a crash, finds all of the old rows or all of the new.
+    /// An error, also one that `rows` gives, leaves the old. *Durability*: when it answers `Ok`, the new rows survive
+    /// a crash. *Order*: it is one commit; its revision, which every new row carries, is above all before it, so that
+    /// no expectation about a row that was read before holds after. Commits may wait until it is over. *Memory* is
+    /// bounded by a piece of rows, for backends that keep theirs on disk. Rows out of order are refused. A call whose
+    /// answer nobody waits for may still replace.
+    fn replace(&self, rows: Rows) -> Answer<'_, Result<Revision, StorageError>>;
+}
+
+/// Passes rows on as long as their keys ascend; backends look at what they replace their content by through this.
+fn ascending(rows: Rows) -> impl Iterator<Item = Result<StoredRow, StorageError>> + Send {
+    let mut last = None;
+    rows.map(move |row| {
+        let row = row?;
+        if last.is_some_and(|last| row.key <= last) {
+            return Err(StorageError::Io { what: "replacing: the rows are not in the order of their keys".to_owned() });
+        }
+        last = Some(row.key);
+        Ok(row)
+    })
 }
 
 /// Why a store cannot answer.

@@ -10,6 +10,7 @@ mod audit;
 mod faults;
 mod flow;
 mod seal;
+mod snapshot;
 mod stranger;
 mod support;
 mod wrapping;

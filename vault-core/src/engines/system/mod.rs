@@ -4,6 +4,7 @@
 mod capabilities;
 mod mounts;
 mod policies;
+mod snapshot;
 mod tune;
 mod ui;
 mod wrapping;
@@ -70,6 +71,25 @@ static ROUTES: &[Route] = &[
     Route::new("wrapping/rewrap", &[(Write, wrapping::rewrap)], "Moves what is wrapped to a fresh wrapping token"),
     Route::new("internal/ui/mounts", &[(Read, ui::all)], "Lists the mounts that the caller can reach"),
     Route::new("internal/ui/mounts/{path*}", &[(Read, ui::one)], "Describes the mount of a path"),
+    Route::sudo(
+        "storage/raft/snapshot",
+        &[(Read, snapshot::save), (Write, snapshot::restore)],
+        "Gives out a snapshot of the whole vault, or takes one that this vault made",
+    ),
+    Route::sudo("storage/raft/snapshot-force", &[(Write, snapshot::restore_forced)], "Takes a snapshot of any vault"),
+    Route::new("storage/raft/configuration", &[(Read, snapshot::configuration)], "Describes a cluster of one"),
+    Route::new("storage/raft/autopilot/state", &[(Read, snapshot::autopilot_state)], "Describes a cluster of one"),
+    Route::new(
+        "storage/raft/autopilot/configuration",
+        &[(Read, snapshot::autopilot_configuration), (Write, snapshot::refuse_autopilot)],
+        "Says that nothing is done by itself",
+    ),
+    Route::new("storage/raft/join", &[(Write, snapshot::refuse_peers)], "Refuses: this vault is a single server"),
+    Route::new(
+        "storage/raft/remove-peer",
+        &[(Write, snapshot::refuse_peers)],
+        "Refuses: this vault is a single server",
+    ),
     Route::new(
         "version-history",
         &[(Read, ui::versions), (List, ui::versions)],

@@ -53,6 +53,11 @@ impl Fixture {
     }
 }
 
+fn needs_sudo(path: &str) -> bool {
+    let route = crate::engines::route(&System, &mount("sys/", "system", ""), path);
+    route.is_some_and(|route| route.access == crate::engines::Access::Sudo)
+}
+
 #[test]
 fn engines_are_mounted_tuned_and_taken_away() {
     let mut sys = Fixture::new();
@@ -158,4 +163,30 @@ fn mounts_show_only_to_those_who_can_do_something_there() {
     assert_eq!(sys.refused(Read, "internal/ui/mounts/cubbyhole/x", Value::Null).class, Class::Denied);
     let all = sys.ok(Read, "internal/ui/mounts", Value::Null);
     assert_eq!(all["secret"].as_object().unwrap().keys().collect::<Vec<_>>(), ["kv/"]);
+}
+
+#[test]
+fn a_cluster_of_one_describes_itself_and_takes_no_peers() {
+    let mut sys = Fixture::new();
+    let configuration = sys.ok(Read, "storage/raft/configuration", Value::Null);
+    assert_eq!(configuration["config"]["servers"].as_array().unwrap().len(), 1);
+    let state = sys.ok(Read, "storage/raft/autopilot/state", Value::Null);
+    assert_eq!((&state["healthy"], &state["failure_tolerance"]), (&json!(true), &json!(0)));
+    sys.ok(Read, "storage/raft/autopilot/configuration", Value::Null);
+    for path in ["storage/raft/join", "storage/raft/remove-peer", "storage/raft/autopilot/configuration"] {
+        let refusal = sys.refused(Write, path, json!({}));
+        assert!(refusal.class == Class::Invalid && refusal.public.contains("single server"), "{refusal:?}");
+    }
+    assert_eq!(sys.refused(Delete, "storage/raft/snapshot", Value::Null).class, Class::Unsupported);
+    assert_eq!(sys.refused(Read, "storage/raft/snapshot-force", Value::Null).class, Class::Unsupported);
+    assert_eq!(sys.refused(Read, "storage/other", Value::Null).class, Class::Missing);
+}
+
+#[test]
+fn whole_snapshots_need_sudo() {
+    use crate::engines::Engine;
+    for path in ["storage/raft/snapshot", "storage/raft/snapshot/", "storage/raft/snapshot-force"] {
+        assert!(needs_sudo(path), "{path}");
+    }
+    assert!(!needs_sudo("storage/raft/configuration"));
 }

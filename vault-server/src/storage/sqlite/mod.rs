@@ -4,6 +4,8 @@
 //! disk among them. Reads run on the calling thread over a few read-only connections. See docs/decisions/0008.
 //! Schema: docs/formats.md, "SQLite".
 
+mod dump;
+mod replace;
 mod schema;
 mod writer;
 
@@ -15,7 +17,7 @@ use vault_core::flow::Committed;
 use vault_core::id::Revision;
 use vault_core::store::{Batch, FolderId, Listed, Row, RowKey, RowKind};
 
-use super::{Answer, CommitError, OpenStorage, PAGE_ROWS_MAX, Storage, StorageError};
+use super::{Answer, CommitError, Dump, OpenStorage, PAGE_ROWS_MAX, Rows, Storage, StorageError};
 use writer::Writer;
 
 /// Connections that read side by side; a point read takes microseconds, so more would only take memory.
@@ -106,6 +108,19 @@ impl Storage for SqliteStorage {
 
     fn commit(&self, batch: Batch) -> Answer<'_, Result<Committed, CommitError>> {
         Box::pin(self.writer.commit(batch))
+    }
+
+    fn dump(&self) -> Answer<'_, Result<Dump, StorageError>> {
+        let path = self.path.clone();
+        Box::pin(async move {
+            // Counting the rows walks the whole tree, which is too long for a thread that serves requests.
+            let begun = tokio::task::spawn_blocking(move || dump::begin(&path)).await;
+            begun.map_err(|error| StorageError::Io { what: format!("reading: {error}") })?
+        })
+    }
+
+    fn replace(&self, rows: Rows) -> Answer<'_, Result<Revision, StorageError>> {
+        Box::pin(self.writer.replace(rows))
     }
 }
 

@@ -22,13 +22,16 @@ const STATEMENTS: usize = 8;
 
 /// `WITHOUT ROWID` keeps each row in the tree of its key: a point read walks one tree, and a folder's rows lie side
 /// by side. Long values spill into pages of their own, which a listing never touches.
-const SCHEMA: &str = "
+const SCHEMA_ROWS: &str = "
     CREATE TABLE rows (
         key BLOB PRIMARY KEY,
         revision INTEGER NOT NULL,
         label BLOB NOT NULL,
         value BLOB NOT NULL
     ) WITHOUT ROWID;
+";
+
+const SCHEMA_STATE: &str = "
     CREATE TABLE state (
         one INTEGER PRIMARY KEY CHECK (one = 1),
         revision INTEGER NOT NULL
@@ -43,7 +46,19 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, StorageError> {
     let connection = open(path, flags)?;
     prepare(&connection).map_err(|error| io("preparing the file", &error))?;
     check_version(&connection)?;
+    drop_staging(&connection).map_err(|error| io("removing what an unfinished restore left", &error))?;
     Ok(connection)
+}
+
+/// Makes an empty table that takes the rows of a replacement until it becomes the table of rows.
+pub(super) fn make_staging(connection: &Connection) -> rusqlite::Result<()> {
+    drop_staging(connection)?;
+    connection.execute_batch(&SCHEMA_ROWS.replace("TABLE rows", "TABLE staging"))
+}
+
+/// Removes the table of an unfinished replacement, if there is one.
+pub(super) fn drop_staging(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch("DROP TABLE IF EXISTS staging")
 }
 
 /// Opens a connection that only reads.
@@ -76,7 +91,8 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     if tables == 0 && owner == 0 {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.execute_batch("BEGIN IMMEDIATE")?;
-        connection.execute_batch(SCHEMA)?;
+        connection.execute_batch(SCHEMA_ROWS)?;
+        connection.execute_batch(SCHEMA_STATE)?;
         connection.pragma_update(None, "application_id", APPLICATION_ID)?;
         connection.pragma_update(None, "user_version", SCHEMA_VERSION)?;
         connection.execute_batch("COMMIT")?;

@@ -8,10 +8,10 @@ use vault_core::flow::Committed;
 use vault_core::id::Revision;
 use vault_core::store::{Batch, Expect, RowKey, RowKind, Write};
 
-use super::io;
-use crate::storage::{CommitError, StorageError};
+use super::{io, replace};
+use crate::storage::{CommitError, Rows, StorageError};
 
-/// Batches that may wait; each is held in memory, and a caller beyond this is told to come back.
+/// Jobs that may wait; each batch is held in memory, and a caller beyond this is told to come back.
 const QUEUE_MAX: usize = 1_024;
 
 /// Batches that share one transaction: more would let the first ones wait long for a slow disk.
@@ -24,9 +24,19 @@ struct Waiting {
     answer: oneshot::Sender<Outcome>,
 }
 
+struct Replacement {
+    rows: Rows,
+    answer: oneshot::Sender<Result<Revision, StorageError>>,
+}
+
+enum Job {
+    Commit(Waiting),
+    Replace(Replacement),
+}
+
 /// The way to the writing thread; dropping it ends the thread once everything that waits is written.
 pub(super) struct Writer {
-    queue: Option<mpsc::Sender<Waiting>>,
+    queue: Option<mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -43,14 +53,23 @@ impl Writer {
 
     /// Hands a batch to the thread and waits until it is on disk.
     pub(super) async fn commit(&self, batch: Batch) -> Outcome {
-        let ended = || CommitError::Storage(StorageError::Io { what: "the writer has ended".to_owned() });
         let (answer, outcome) = oneshot::channel();
-        let queue = self.queue.as_ref().ok_or_else(ended)?;
-        queue.try_send(Waiting { batch, answer }).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => CommitError::Storage(StorageError::Busy),
-            mpsc::error::TrySendError::Closed(_) => ended(),
-        })?;
+        self.hand_over(Job::Commit(Waiting { batch, answer }))?;
         outcome.await.map_err(|_| ended())?
+    }
+
+    /// Hands a replacement of all rows to the thread and waits until it is on disk.
+    pub(super) async fn replace(&self, rows: Rows) -> Result<Revision, StorageError> {
+        let (answer, outcome) = oneshot::channel();
+        self.hand_over(Job::Replace(Replacement { rows, answer }))?;
+        outcome.await.map_err(|_| ended())?
+    }
+
+    fn hand_over(&self, job: Job) -> Result<(), StorageError> {
+        self.queue.as_ref().ok_or_else(ended)?.try_send(job).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => StorageError::Busy,
+            mpsc::error::TrySendError::Closed(_) => ended(),
+        })
     }
 }
 
@@ -65,21 +84,42 @@ impl Drop for Writer {
     }
 }
 
-fn write_all(mut connection: Connection, mut waiting: mpsc::Receiver<Waiting>) {
-    let mut group = Vec::with_capacity(GROUP_MAX);
-    while waiting.blocking_recv_many(&mut group, GROUP_MAX) > 0 {
-        let (batches, answers): (Vec<_>, Vec<_>) = group.drain(..).map(|one| (one.batch, one.answer)).unzip();
-        let outcomes = match write_group(&mut connection, batches) {
-            Ok(outcomes) => outcomes,
-            Err(error) => {
-                let failed = io("writing", &error);
-                answers.iter().map(|_| Err(CommitError::Storage(failed.clone()))).collect()
+fn ended() -> StorageError {
+    StorageError::Io { what: "the writer has ended".to_owned() }
+}
+
+fn write_all(mut connection: Connection, mut jobs: mpsc::Receiver<Job>) {
+    let mut taken = Vec::with_capacity(GROUP_MAX);
+    while jobs.blocking_recv_many(&mut taken, GROUP_MAX) > 0 {
+        let mut group = Vec::with_capacity(taken.len());
+        for job in taken.drain(..) {
+            match job {
+                Job::Commit(waiting) => group.push(waiting),
+                Job::Replace(Replacement { rows, answer }) => {
+                    commit_group(&mut connection, std::mem::take(&mut group));
+                    let _ = answer.send(replace::replace(&mut connection, rows));
+                }
             }
-        };
-        for (answer, outcome) in answers.into_iter().zip(outcomes) {
-            // A caller that has gone away no longer wants to know.
-            let _ = answer.send(outcome);
         }
+        commit_group(&mut connection, group);
+    }
+}
+
+fn commit_group(connection: &mut Connection, group: Vec<Waiting>) {
+    if group.is_empty() {
+        return;
+    }
+    let (batches, answers): (Vec<_>, Vec<_>) = group.into_iter().map(|one| (one.batch, one.answer)).unzip();
+    let outcomes = match write_group(connection, batches) {
+        Ok(outcomes) => outcomes,
+        Err(error) => {
+            let failed = io("writing", &error);
+            answers.iter().map(|_| Err(CommitError::Storage(failed.clone()))).collect()
+        }
+    };
+    for (answer, outcome) in answers.into_iter().zip(outcomes) {
+        // A caller that has gone away no longer wants to know.
+        let _ = answer.send(outcome);
     }
 }
 
