@@ -2,6 +2,8 @@
 //! replays from its seed.
 
 use std::convert::Infallible;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use rand::{Rng, TryCryptoRng, TryRng};
 use vault_core::time::Timestamp;
@@ -32,7 +34,7 @@ impl Environment {
 
     /// Takes the clock and the generator of the operating system.
     pub fn system() -> Self {
-        Self::new(Box::new(SystemClock), Box::new(SystemEntropy))
+        Self::new(Box::new(SystemClock::default()), Box::new(SystemEntropy))
     }
 
     /// Gives the present.
@@ -72,14 +74,33 @@ impl TryRng for LentRng<'_> {
 
 impl TryCryptoRng for LentRng<'_> {}
 
-/// The clock of the machine.
-struct SystemClock;
+/// The clock of the machine, which never goes back: when somebody sets it back, time goes on from where it was at the
+/// pace of the steady clock, so that nothing that ends comes to live longer.
+#[derive(Default)]
+struct SystemClock {
+    /// The last time that was told, and when that was on the steady clock.
+    last: Mutex<Option<(Timestamp, Instant)>>,
+}
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+        let wall = Timestamp(nanoseconds(since));
+        let here = Instant::now();
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = steady(wall, here, *last);
+        *last = Some((now, here));
+        now
     }
+}
+
+fn steady(wall: Timestamp, here: Instant, last: Option<(Timestamp, Instant)>) -> Timestamp {
+    let least = last.map(|(told, at)| Timestamp(told.0.saturating_add(nanoseconds(here.duration_since(at)))));
+    least.map_or(wall, |least| wall.max(least))
+}
+
+fn nanoseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 
 /// A generator for each thread, seeded and reseeded from the operating system.
@@ -88,5 +109,22 @@ struct SystemEntropy;
 impl Entropy for SystemEntropy {
     fn fill(&self, bytes: &mut [u8]) {
         rand::rng().fill_bytes(bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_back_goes_on_and_never_back() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let told = steady(Timestamp(1_000_000_000_000), start, None);
+        assert_eq!(told, Timestamp(1_000_000_000_000));
+        let back = steady(Timestamp(500_000_000_000), at(10), Some((told, start)));
+        assert_eq!(back, Timestamp(1_010_000_000_000), "ten seconds have passed, whatever the machine says");
+        let forward = steady(Timestamp(2_000_000_000_000), at(20), Some((back, at(10))));
+        assert_eq!(forward, Timestamp(2_000_000_000_000));
     }
 }

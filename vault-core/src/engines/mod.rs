@@ -145,6 +145,11 @@ pub enum Effect {
     Purge,
     /// Somebody asked to have dead tokens removed now.
     CollectTokens,
+    /// End all leases below a prefix before the reply is given.
+    RevokeLeases {
+        /// What their names begin with, up to a slash.
+        prefix: String,
+    },
     /// Seal the vault after the answer is sent.
     Seal,
 }

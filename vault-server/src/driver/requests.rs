@@ -232,11 +232,13 @@ impl Vault {
     /// Carries out the effects, logs the outcome and gives the reply.
     async fn complete(&self, open: Arc<Open>, completed: Completed) -> Result<Reply, Refusal> {
         let mut seal = false;
+        let mut failed = None;
         for effect in completed.effects() {
             match effect {
                 Effect::ReloadTables => open.rules.expire(),
                 Effect::Purge => self.purge.notify_one(),
                 Effect::CollectTokens => self.collect.notify_one(),
+                Effect::RevokeLeases { prefix } => failed = self.revoke_leases(&open, prefix).await.err(),
                 Effect::Seal => seal = true,
             }
         }
@@ -247,6 +249,6 @@ impl Vault {
             drop(open);
             self.seal().await;
         }
-        completed.into_result()
+        failed.map_or_else(|| completed.into_result(), Err)
     }
 }

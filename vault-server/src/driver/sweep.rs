@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use vault_core::audit::Record;
-use vault_core::auth::token::Finder;
-use vault_core::engines::Step;
+use vault_core::auth::token::{Finder, lease};
+use vault_core::engines::{Change, Step};
 use vault_core::flow::{Plan, Recorded, Settled, Undecided};
 use vault_core::id::RequestId;
 use vault_core::names::Folder;
@@ -17,12 +17,17 @@ use vault_core::store::FolderId;
 use vault_core::view::{Interrupt, View};
 
 use crate::driver::fetch::ROUNDS_MAX;
-use crate::driver::rules::Generation;
 use crate::driver::{Open, Vault, log_refusal, store_refusal};
 use crate::storage::{CommitError, PAGE_ROWS_MAX};
 
 /// How often an unfinished attempt to unseal is looked at, so that its shares are wiped soon after its end.
 const TICK: Duration = Duration::from_secs(5);
+
+/// Pieces of work in one batch: few enough that writers hardly wait for it.
+const BATCH_PIECES: usize = 64;
+
+/// Most times that one piece is tried while others change its rows; the next sweep looks at it again.
+const PIECE_TRIES_MAX: usize = 16;
 
 /// One piece of housekeeping.
 enum Chore {
@@ -105,56 +110,100 @@ impl Vault {
     async fn collect_tokens(&self, open: &Open) -> Result<(), Refusal> {
         let ids = self.names_of(open, open.barrier().names().tokens()).await?;
         let rules = open.rules.current(self.storage.as_ref(), open.barrier()).await?;
-        let mut recorded = None;
-        for id in ids {
-            let current = match recorded.take() {
-                Some(recorded) => recorded,
-                None => self.record_housekeeping("collect-tokens").await?,
-            };
-            recorded = Some(self.collect_token(open, &rules, &id, current).await?);
+        let finder = Finder { names: open.barrier().names(), tables: &rules.tables, now: self.environment.now() };
+        let mut work = Vec::new();
+        for id in &ids {
+            work.push(move |view: &mut View| finder.collect_if_dead(id, view));
+        }
+        self.in_batches(open, "collect-tokens", &work).await
+    }
+
+    /// Ends every token whose lease lies below a prefix.
+    pub(super) async fn revoke_leases(&self, open: &Open, prefix: &str) -> Result<(), Refusal> {
+        let names = open.barrier().names();
+        let mut folders = vec![lease::folder(names, prefix)];
+        let mut ids = Vec::new();
+        while let Some(folder) = folders.pop() {
+            for entry in self.names_of(open, folder).await? {
+                match entry.strip_suffix('/') {
+                    Some(below) => folders.push(names.folder(&folder, below)),
+                    None => ids.extend(lease::token_of(&entry)),
+                }
+            }
+        }
+        let work: Vec<_> = ids
+            .iter()
+            .map(|id| move |view: &mut View| lease::revoke_all(names, std::slice::from_ref(id), view))
+            .collect();
+        self.in_batches(open, "revoke-leases", &work).await?;
+        self.purge.notify_one();
+        Ok(())
+    }
+
+    /// Commits the changes of many small pieces of work, several in one batch. A batch that meets somebody else's commit
+    /// is done again piece by piece.
+    async fn in_batches<W>(&self, open: &Open, what: &str, work: &[W]) -> Result<(), Refusal>
+    where
+        W: Fn(&mut View) -> Result<Vec<Change>, Interrupt>,
+    {
+        if work.is_empty() {
+            return Ok(());
+        }
+        let mut recorded = self.record_housekeeping(what).await?;
+        for batch in work.chunks(BATCH_PIECES) {
+            let (again, committed) = self.together(open, recorded, batch).await?;
+            recorded = again;
+            for piece in batch.iter().filter(|_| !committed) {
+                let mut tries = 0..PIECE_TRIES_MAX;
+                loop {
+                    let (again, committed) = self.together(open, recorded, std::slice::from_ref(piece)).await?;
+                    recorded = again;
+                    if committed || tries.next().is_none() {
+                        break;
+                    }
+                }
+            }
         }
         Ok(())
     }
 
-    async fn collect_token(
-        &self,
-        open: &Open,
-        rules: &Generation,
-        id: &str,
-        recorded: Recorded,
-    ) -> Result<Recorded, Refusal> {
+    /// Commits the changes of some pieces of work in one batch; tells whether nobody else's commit came between.
+    async fn together<W>(&self, open: &Open, recorded: Recorded, work: &[W]) -> Result<(Recorded, bool), Refusal>
+    where
+        W: Fn(&mut View) -> Result<Vec<Change>, Interrupt>,
+    {
         let mut view = View::default();
         let mut recorded = recorded;
-        let finder = Finder { names: open.barrier().names(), tables: &rules.tables, now: self.environment.now() };
         for _ in 0..ROUNDS_MAX {
-            let decided =
-                recorded.decide(&mut view, |_, view| Ok(Step::commit(Reply::Empty, finder.collect_if_dead(id, view)?)));
-            let plan = match decided {
-                Ok(plan) => plan,
+            let decided = recorded.decide(&mut view, |_, view| {
+                // Every piece notes what it needs before any of it is fetched.
+                let outcomes: Vec<_> = work.iter().map(|piece| piece(view)).collect();
+                let changes: Vec<Vec<Change>> = outcomes.into_iter().collect::<Result<_, _>>()?;
+                Ok(Step::commit(Reply::Empty, changes.into_iter().flatten().collect()))
+            });
+            match decided {
+                Ok(plan) => return self.settle_housekeeping(open, plan).await,
                 Err(Undecided::Refused(completed)) => {
                     return Err(completed.into_result().err().unwrap_or_else(Refusal::denied));
                 }
                 Err(Undecided::Fetch(same)) => {
                     recorded = *same;
                     self.fetcher(open, Some(&recorded)).supply(&mut view).await?;
-                    continue;
                 }
-            };
-            return self.settle_housekeeping(open, plan).await;
+            }
         }
-        Err(Refusal::internal("collecting a token does not come to an end"))
+        Err(Refusal::internal("housekeeping does not come to an end"))
     }
 
-    async fn settle_housekeeping(&self, open: &Open, plan: Plan) -> Result<Recorded, Refusal> {
+    async fn settle_housekeeping(&self, open: &Open, plan: Plan) -> Result<(Recorded, bool), Refusal> {
         let settled = plan
             .settle(open.barrier(), &mut self.environment.rng())
             .map_err(|error| Refusal::internal(error.to_string()))?;
         match settled {
-            Settled::Complete(completed) => Ok(completed.into_recorded()),
+            Settled::Complete(completed) => Ok((completed.into_recorded(), true)),
             Settled::Commit(mut pending) => match self.storage.commit(pending.take_batch()).await {
-                Ok(committed) => Ok(pending.committed(committed).into_recorded()),
-                // Somebody used or changed the token meanwhile; the next sweep looks at it again.
-                Err(CommitError::Conflict { .. }) => Ok(pending.failed(Refusal::denied()).into_recorded()),
+                Ok(committed) => Ok((pending.committed(committed).into_recorded(), true)),
+                Err(CommitError::Conflict { .. }) => Ok((pending.failed(Refusal::denied()).into_recorded(), false)),
                 Err(CommitError::Storage(error)) => Err(store_refusal(&error)),
             },
         }

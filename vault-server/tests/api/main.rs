@@ -9,6 +9,7 @@
 mod audit;
 mod faults;
 mod flow;
+mod leases;
 mod seal;
 mod snapshot;
 mod stranger;

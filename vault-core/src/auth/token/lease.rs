@@ -15,6 +15,33 @@ pub(crate) fn root(names: &Names) -> Folder {
     names.root(Domain::System, "leases")
 }
 
+/// Finds the folder of the leases whose names begin with a prefix, up to a slash.
+pub fn folder(names: &Names, prefix: &str) -> Folder {
+    let segments = prefix.split('/').filter(|segment| !segment.is_empty());
+    segments.fold(root(names), |folder, segment| names.folder(&folder, segment))
+}
+
+/// Finds the token of a lease by the lease's own name in its folder; `None` for the mark of a folder.
+pub fn token_of(entry: &str) -> Option<TokenId> {
+    (!entry.ends_with('/')).then(|| token_id(entry)).flatten()
+}
+
+/// Gives the changes that end some tokens at once, whatever state they are in.
+///
+/// # Errors
+/// Stops when a row must be fetched first or cannot be read.
+pub fn revoke_all(names: &Names, ids: &[TokenId], view: &mut View) -> Result<Vec<Change>, Interrupt> {
+    let slots: Vec<Slot> = ids.iter().map(|id| id.slot(names)).collect();
+    view.prefetch(&slots);
+    let mut changes = Vec::new();
+    for (id, slot) in ids.iter().zip(&slots) {
+        if let Some((token, _)) = super::read(slot, view)? {
+            changes.extend(super::revoke(names, id, &token));
+        }
+    }
+    Ok(changes)
+}
+
 /// Gives the name of a token's lease; `None` for tokens without end and for wrapping tokens, which have none.
 pub(crate) fn name(id: &TokenId, token: &Token) -> Option<String> {
     (token.expires_at.is_some() && token.wrapped.is_none()).then(|| format!("{}/{PREFIX}{}", token.path, id.0))

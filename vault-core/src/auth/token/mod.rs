@@ -4,7 +4,7 @@
 //! from. So revoking one row ends a whole family at once; what is left behind is swept later.
 
 mod cidr;
-pub(crate) mod lease;
+pub mod lease;
 pub mod lifetime;
 mod record;
 mod text;

@@ -2,6 +2,7 @@
 //! are the server's.
 
 mod capabilities;
+mod leases;
 mod mounts;
 mod policies;
 mod snapshot;
@@ -60,6 +61,27 @@ static ROUTES: &[Route] = &[
         "capabilities-accessor",
         &[(Write, capabilities::of_accessor)],
         "Tells what the token of an accessor may do at some paths",
+    ),
+    Route::new("leases/lookup", &[(Write, leases::lookup)], "Describes a lease"),
+    Route::sudo("leases/lookup/{prefix*}", &[(List, leases::list)], "Lists leases by what their names begin with"),
+    Route::new("leases/renew", &[(Write, leases::renew)], "Tells how the lease is renewed"),
+    Route::new("leases/renew/{lease_id*}", &[(Write, leases::renew)], "Tells how the lease is renewed"),
+    Route::new("renew", &[(Write, leases::renew)], "Tells how the lease is renewed"),
+    Route::new("renew/{lease_id*}", &[(Write, leases::renew)], "Tells how the lease is renewed"),
+    Route::new("leases/revoke", &[(Write, leases::revoke)], "Ends a lease and its token"),
+    Route::new("leases/revoke/{lease_id*}", &[(Write, leases::revoke)], "Ends a lease and its token"),
+    Route::new("revoke", &[(Write, leases::revoke)], "Ends a lease and its token"),
+    Route::new("revoke/{lease_id*}", &[(Write, leases::revoke)], "Ends a lease and its token"),
+    Route::sudo("leases/revoke-prefix/{prefix*}", &[(Write, leases::revoke_prefix)], "Ends all leases of a prefix"),
+    Route::sudo("revoke-prefix/{prefix*}", &[(Write, leases::revoke_prefix)], "Ends all leases of a prefix"),
+    Route::sudo("leases/revoke-force/{prefix*}", &[(Write, leases::revoke_prefix)], "Ends all leases of a prefix"),
+    Route::sudo("revoke-force/{prefix*}", &[(Write, leases::revoke_prefix)], "Ends all leases of a prefix"),
+    Route::sudo("leases/tidy", &[(Write, leases::tidy)], "Removes leases that have ended now"),
+    Route::sudo("leases/count", &[(Read, leases::irrevocable)], "Counts leases that cannot be ended"),
+    Route::sudo(
+        "leases",
+        &[(Read, leases::irrevocable), (List, leases::irrevocable)],
+        "Lists leases that cannot be ended",
     ),
     Route::new("wrapping/wrap", &[(Write, wrapping::wrap)], "Keeps the body for whoever shows a wrapping token"),
     Route::open(
