@@ -16,6 +16,27 @@ pub enum Question {
     PasswordHash(PasswordHash),
     /// What does a server answer?
     Http(HttpQuestion),
+    /// What does this server know of itself?
+    Server,
+}
+
+/// What the server knows of itself and of its machine.
+#[derive(Clone, Debug, Default)]
+pub struct ServerFacts {
+    /// The machine's name.
+    pub hostname: String,
+    /// How many processors the server may use.
+    pub cpus: usize,
+    /// Memory of the machine.
+    pub memory_bytes: u64,
+    /// Memory that is still free for use.
+    pub memory_available_bytes: u64,
+    /// The address that clients are told.
+    pub api_address: String,
+    /// The kind of the store.
+    pub storage_kind: String,
+    /// How much is logged.
+    pub log_level: String,
 }
 
 /// The input of a password hash.
@@ -69,6 +90,8 @@ pub enum Answer {
         /// The body.
         body: SecretBytes,
     },
+    /// What this server knows of itself.
+    Server(Box<ServerFacts>),
     /// There is no answer; the text is for the log.
     Failed(String),
 }
@@ -88,6 +111,7 @@ impl Question {
                 part(salt);
                 [cost.memory_kib, cost.passes, cost.lanes].iter().for_each(|number| part(&number.to_be_bytes()));
             }
+            Self::Server => part(b"server"),
             Self::Http(question) => {
                 part(b"http");
                 part(question.url.as_bytes());

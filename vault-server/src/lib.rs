@@ -5,6 +5,7 @@ pub mod audit_log;
 pub mod config;
 pub mod driver;
 pub mod environment;
+pub mod facts;
 pub mod http;
 pub mod listener;
 mod outside;

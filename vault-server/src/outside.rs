@@ -5,25 +5,28 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use vault_core::question::{Answer, PasswordHash, Question};
 
+use crate::facts::KnownFacts;
+
 /// Most password hashes at once: each takes a core and the memory of its cost, and strangers can ask for them.
 const HASHES_MAX: usize = 2;
 
 /// Answers questions.
 pub(crate) struct Outside {
     hashes: Arc<Semaphore>,
-}
-
-impl Default for Outside {
-    fn default() -> Self {
-        Self { hashes: Arc::new(Semaphore::new(HASHES_MAX)) }
-    }
+    server: KnownFacts,
 }
 
 impl Outside {
+    /// Prepares to answer; `server` is what the settings say of this server.
+    pub(crate) fn new(server: KnownFacts) -> Self {
+        Self { hashes: Arc::new(Semaphore::new(HASHES_MAX)), server }
+    }
+
     /// Answers a question; what goes wrong is an answer too.
     pub(crate) async fn answer(&self, question: Question) -> Answer {
         match question {
             Question::PasswordHash(question) => self.hash(question).await,
+            Question::Server => Answer::Server(Box::new(self.server.now())),
             Question::Http(_) => Answer::Failed("this server asks no other server".to_owned()),
         }
     }

@@ -14,6 +14,7 @@ use crate::audit_log::AuditLog;
 use crate::config::{ListenerSettings, Settings, TlsSettings};
 use crate::driver::{DriverSettings, SnapshotSettings, Vault};
 use crate::environment::Environment;
+use crate::facts::KnownFacts;
 use crate::http::{EdgeSettings, application};
 use crate::listener::{Limits, Listener};
 use crate::storage::cache::CachedStorage;
@@ -93,6 +94,11 @@ async fn open_vault(settings: &Settings) -> anyhow::Result<Arc<Vault>> {
     let driver = DriverSettings {
         seal: seal::SealSettings { attempt_span: Span(settings.seal.attempt_seconds_max) },
         snapshots: snapshot_settings(settings),
+        facts: KnownFacts {
+            api_address: settings.api_address.clone(),
+            log_level: settings.log.level.clone(),
+            ..KnownFacts::default()
+        },
         ..DriverSettings::default()
     };
     let opened = Vault::open(storage, kind, log, Environment::system(), driver).await;

@@ -7,7 +7,7 @@
 mod cubbyhole;
 mod kv;
 mod route;
-mod system;
+pub mod system;
 #[cfg(test)]
 mod test_store;
 mod token;

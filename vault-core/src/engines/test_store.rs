@@ -168,6 +168,7 @@ impl TestStore {
                         Question::PasswordHash(question) => {
                             question.compute().map_or_else(Answer::Failed, Answer::Hash)
                         }
+                        Question::Server => Answer::Server(Box::default()),
                         Question::Http(question) => (self.http)(&question),
                     };
                     view.supply_answer(id, answer);

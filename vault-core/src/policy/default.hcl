@@ -32,3 +32,6 @@ path "sys/internal/ui/mounts/*" { capabilities = ["read"] }
 
 # A place of one's own.
 path "cubbyhole/*" { capabilities = ["create", "read", "update", "delete", "list"] }
+
+# Read the description of the API, as far as one can reach.
+path "sys/internal/specs/openapi" { capabilities = ["read", "update"] }

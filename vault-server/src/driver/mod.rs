@@ -25,6 +25,7 @@ use vault_core::seal::{SealSettings, Unsealed};
 
 use crate::audit_log::AuditLog;
 use crate::environment::Environment;
+use crate::facts::KnownFacts;
 use crate::outside::Outside;
 use crate::storage::{Storage, StorageError};
 
@@ -42,6 +43,8 @@ pub struct DriverSettings {
     pub seal: SealSettings,
     /// How often dead tokens are looked for.
     pub sweep_interval: Duration,
+    /// What the server tells of itself.
+    pub facts: KnownFacts,
     /// Bounds of snapshots.
     pub snapshots: SnapshotSettings,
 }
@@ -49,7 +52,7 @@ pub struct DriverSettings {
 impl Default for DriverSettings {
     fn default() -> Self {
         let (seal, snapshots) = Default::default();
-        Self { seal, sweep_interval: Duration::from_secs(300), snapshots }
+        Self { seal, sweep_interval: Duration::from_secs(300), facts: KnownFacts::default(), snapshots }
     }
 }
 

@@ -25,6 +25,7 @@ use crate::driver::rules::Rules;
 use crate::driver::stripes::Stripes;
 use crate::driver::{DriverSettings, Open, Vault, log_refusal, store_refusal};
 use crate::environment::Environment;
+use crate::facts::KnownFacts;
 use crate::outside::Outside;
 use crate::storage::{CommitError, Storage};
 
@@ -109,7 +110,7 @@ impl Vault {
             storage_kind,
             log,
             environment,
-            outside: Outside::default(),
+            outside: Outside::new(KnownFacts { storage_kind: storage_kind.to_owned(), ..settings.facts.clone() }),
             settings,
             open,
             phase,

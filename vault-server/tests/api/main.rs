@@ -14,4 +14,5 @@ mod seal;
 mod snapshot;
 mod stranger;
 mod support;
+mod system;
 mod wrapping;

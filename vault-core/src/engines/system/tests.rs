@@ -184,7 +184,6 @@ fn a_cluster_of_one_describes_itself_and_takes_no_peers() {
 
 #[test]
 fn whole_snapshots_need_sudo() {
-    use crate::engines::Engine;
     for path in ["storage/raft/snapshot", "storage/raft/snapshot/", "storage/raft/snapshot-force"] {
         assert!(needs_sudo(path), "{path}");
     }

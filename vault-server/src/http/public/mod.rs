@@ -75,3 +75,17 @@ impl Call<'_> {
         vault_core::request::parse_body(self.body.as_ref())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use vault_core::engines::system::public::PUBLIC;
+
+    use super::*;
+
+    #[test]
+    fn every_public_endpoint_is_described_and_no_other() {
+        let served: Vec<&str> = ENDPOINTS.iter().map(|(path, _)| *path).collect();
+        let described: Vec<&str> = PUBLIC.iter().map(|endpoint| endpoint.path).collect();
+        assert_eq!(served, described);
+    }
+}
