@@ -8,5 +8,6 @@ pub mod binary;
 pub mod https;
 pub mod server;
 pub mod source;
+pub mod terminal;
 pub mod tree;
 pub mod vault;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
-use reqwest::{Method, redirect};
+use reqwest::{Method, RequestBuilder, redirect};
 use rustls::ClientConfig;
 use serde::Serialize;
 use zeroize::{Zeroize, Zeroizing};
@@ -26,6 +26,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Sealing with Argon2 and slow disks take seconds; nothing takes a minute without sending a byte.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
 const TOKEN_HEADER: HeaderName = HeaderName::from_static("x-vault-token");
+const WRAP_HEADER: HeaderName = HeaderName::from_static("x-vault-wrap-ttl");
 const REQUEST_HEADER: HeaderName = HeaderName::from_static("x-vault-request");
 
 /// What a call wants; the Vault API gives each its HTTP method.
@@ -84,12 +85,14 @@ pub struct Client {
     http: reqwest::Client,
     address: Address,
     token: Option<SecretText>,
+    wrap_ttl: Option<String>,
 }
 
 /// Sets up a [`Client`].
 pub struct Builder {
     address: Address,
     token: Option<SecretText>,
+    wrap_ttl: Option<String>,
     trust: Trust,
     server_name: Option<String>,
     connect_timeout: Duration,
@@ -101,6 +104,13 @@ impl Builder {
     #[must_use]
     pub fn token(mut self, token: SecretText) -> Self {
         self.token = Some(token);
+        self
+    }
+
+    /// Has every answer kept for so long, such as `60s`, for whoever shows the wrapping token that is answered instead.
+    #[must_use]
+    pub fn wrap_ttl(mut self, ttl: impl Into<String>) -> Self {
+        self.wrap_ttl = Some(ttl.into());
         self
     }
 
@@ -168,7 +178,7 @@ impl Builder {
             .user_agent(concat!("keyturn/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| ApiError::Setup { reason: chain(&error) })?;
-        Ok(Client { http, address: self.address, token: self.token })
+        Ok(Client { http, address: self.address, token: self.token, wrap_ttl: self.wrap_ttl })
     }
 }
 
@@ -178,6 +188,7 @@ impl Client {
         Builder {
             address,
             token: None,
+            wrap_ttl: None,
             trust: Trust::default(),
             server_name: None,
             connect_timeout: CONNECT_TIMEOUT,
@@ -192,7 +203,8 @@ impl Client {
 
     /// Gives a client for another token that shares the connections of this one.
     pub fn with_token(&self, token: SecretText) -> Self {
-        Self { http: self.http.clone(), address: self.address.clone(), token: Some(token) }
+        let wrap_ttl = self.wrap_ttl.clone();
+        Self { http: self.http.clone(), address: self.address.clone(), token: Some(token), wrap_ttl }
     }
 
     /// Reads what is at `path`.
@@ -298,6 +310,9 @@ impl Client {
             url.query_pairs_mut().extend_pairs(&call.parameters);
         }
         let mut request = self.http.request(method(call.operation)?, url).headers(self.headers()?);
+        if let Some(ttl) = &self.wrap_ttl {
+            request = request.header(WRAP_HEADER, ttl);
+        }
         if let Some(body) = &call.body {
             let content_type = match call.operation {
                 Operation::Patch => "application/merge-patch+json",
@@ -305,14 +320,25 @@ impl Client {
             };
             request = request.header(CONTENT_TYPE, content_type).body(body.to_vec());
         }
-        let response = request.send().await.map_err(|error| self.failure(&error))?;
+        let response = self.send(request).await?;
         let status = response.status();
-        if status.is_redirection() {
+        let body = self.read_body(response, &call.path).await?;
+        Ok(Reply::new(status.as_u16(), call.path, body))
+    }
+
+    /// Prepares a request to a path.
+    pub(crate) fn request(&self, method: Method, path: &str) -> Result<RequestBuilder, ApiError> {
+        Ok(self.http.request(method, self.address.url_of(path)?).headers(self.headers()?))
+    }
+
+    /// Sends a request; a redirect that was not followed is no answer.
+    pub(crate) async fn send(&self, request: RequestBuilder) -> Result<reqwest::Response, ApiError> {
+        let response = request.send().await.map_err(|error| self.failure(&error))?;
+        if response.status().is_redirection() {
             let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok()).unwrap_or("nowhere");
             return Err(ApiError::Redirected { address: self.address.to_string(), location: location.to_owned() });
         }
-        let body = self.read_body(response, &call.path).await?;
-        Ok(Reply::new(status.as_u16(), call.path, body))
+        Ok(response)
     }
 
     fn headers(&self) -> Result<HeaderMap, ApiError> {
@@ -324,7 +350,7 @@ impl Client {
         Ok(headers)
     }
 
-    async fn read_body(&self, mut response: reqwest::Response, path: &str) -> Result<SecretText, ApiError> {
+    pub(crate) async fn read_body(&self, mut response: reqwest::Response, path: &str) -> Result<SecretText, ApiError> {
         let too_large = || ApiError::TooLarge { path: path.to_owned(), bytes_max: REPLY_LENGTH_BYTES_MAX };
         let mut body = Zeroizing::new(Vec::new());
         while let Some(chunk) = response.chunk().await.map_err(|error| self.failure(&error))? {
@@ -339,7 +365,7 @@ impl Client {
         })
     }
 
-    fn failure(&self, error: &reqwest::Error) -> ApiError {
+    pub(crate) fn failure(&self, error: &reqwest::Error) -> ApiError {
         let address = self.address.to_string();
         if let Some(reason) = tls_reason(error) {
             return ApiError::Tls { address, reason };

@@ -20,6 +20,7 @@ pub mod error;
 pub mod reply;
 pub mod secret;
 pub mod tls;
+mod transfer;
 pub mod types;
 
 pub use address::Address;

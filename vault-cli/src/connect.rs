@@ -22,6 +22,9 @@ pub(crate) struct Global {
     /// Certificate authority to trust, a PEM file [env: KEYTURN_CACERT, VAULT_CACERT]
     #[arg(long, global = true, value_name = "FILE")]
     ca_cert: Option<PathBuf>,
+    /// Have the answer kept for so long, such as 60s, for whoever shows the wrapping token that is printed instead
+    #[arg(long, global = true, value_name = "TTL")]
+    wrap_ttl: Option<String>,
     /// How to write answers
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
@@ -78,6 +81,9 @@ impl Global {
         }
         if let Some(token) = token {
             builder = builder.token(token);
+        }
+        if let Some(ttl) = &self.wrap_ttl {
+            builder = builder.wrap_ttl(ttl);
         }
         Ok(builder.build()?)
     }

@@ -4,6 +4,7 @@
 mod commands;
 mod connect;
 mod failure;
+mod fields;
 mod input;
 mod output;
 

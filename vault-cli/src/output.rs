@@ -20,6 +20,12 @@ pub(crate) fn reply(format: Format, reply: &Reply, done: &str) -> Result<(), Fai
     for warning in envelope.warnings.unwrap_or_default() {
         eprintln!("note: {warning}");
     }
+    if let Some(wrapped) = envelope.wrap_info {
+        line(&format!("wrapping_token  {}", wrapped.token.expose()))?;
+        line(&format!("ttl             {}s", wrapped.ttl))?;
+        line(&format!("creation_path   {}", wrapped.creation_path))?;
+        return line("Next: whoever shall have it runs keyturn unwrap");
+    }
     if let Some(auth) = envelope.auth {
         line(&format!("token           {}", auth.client_token.expose()))?;
         line(&format!("accessor        {}", auth.accessor))?;

@@ -2,12 +2,16 @@
 //!
 //! How to add one: write a file with its arguments and a `run`, and add a line to [`Command`] and to [`run`].
 
+mod audit;
+mod auth;
 #[cfg(feature = "server")]
 mod demo;
 mod init;
 mod kv;
+mod lease;
 mod login;
 mod manual;
+mod operator;
 mod policy;
 mod raw;
 mod seal;
@@ -17,6 +21,7 @@ mod server;
 mod status;
 mod token;
 mod unseal;
+mod unwrap;
 
 use std::process::ExitCode;
 
@@ -42,8 +47,11 @@ pub(crate) enum Command {
     Seal,
     /// Show whether the vault is sealed and how many shares are missing (exit code 2 when sealed)
     Status,
-    /// Remember a token for the next commands
+    /// Log in and remember the token for the next commands
     Login(login::Arguments),
+    /// Auth methods: how people and applications log in
+    #[command(subcommand)]
+    Auth(auth::Command),
     /// Secrets in key-value engines, version 1 and 2
     #[command(subcommand)]
     Kv(kv::Command),
@@ -56,10 +64,21 @@ pub(crate) enum Command {
     /// Mounted secrets engines
     #[command(subcommand)]
     Secrets(secrets::Command),
+    /// Take out what a wrapping token wraps, once
+    Unwrap,
+    /// Leases: tokens by the path that made them
+    #[command(subcommand)]
+    Lease(lease::Command),
+    /// Devices that follow the audit log
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// What custodians and operators do: new shares, root tokens, keys, snapshots
+    #[command(subcommand)]
+    Operator(operator::Command),
     /// Read any path
     Read(raw::Path),
-    /// Write any path; the body is a JSON object on standard input
-    Write(raw::Path),
+    /// Write any path: fields, or a JSON object on standard input
+    Write(raw::Write),
     /// List any path
     List(raw::Path),
     /// Delete any path
@@ -86,6 +105,11 @@ pub(crate) async fn run(command: Command, global: &Global) -> Result<ExitCode, F
         Command::Token(command) => token::run(command, global).await,
         Command::Policy(command) => policy::run(command, global).await,
         Command::Secrets(command) => secrets::run(command, global).await,
+        Command::Auth(command) => auth::run(command, global).await,
+        Command::Unwrap => unwrap::run(global).await,
+        Command::Lease(command) => lease::run(command, global).await,
+        Command::Audit(command) => audit::run(command, global).await,
+        Command::Operator(command) => operator::run(command, global).await,
         Command::Read(path) => raw::read(path, global).await,
         Command::Write(path) => raw::write(path, global).await,
         Command::List(path) => raw::list(path, global).await,

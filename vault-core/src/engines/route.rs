@@ -102,7 +102,7 @@ pub(super) fn captured<'a>(pattern: &'static str, path: &'a str, name: &str) -> 
 }
 
 /// Finds the first route that a path below the mount fits.
-pub fn find(routes: &'static [Route], path: &str) -> Option<&'static Route> {
+pub(super) fn find(routes: &'static [Route], path: &str) -> Option<&'static Route> {
     routes.iter().find(|route| route.matches(path))
 }
 

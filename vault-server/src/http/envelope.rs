@@ -1,12 +1,14 @@
 //! Writes answers in the envelope of the Vault API.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::body::Body;
 use axum::response::Response;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
+use serde_json::value::RawValue;
 use vault_core::id::RequestId;
 use vault_core::path::RequestPath;
 use vault_core::refusal::Refusal;
@@ -14,6 +16,10 @@ use vault_core::reply::{Content, Grant, Reply, WrapInfo};
 use vault_core::secret::SecretBytes;
 
 use super::status;
+
+/// The fields of the envelope, which no field of the data may take the place of.
+const ENVELOPE: [&str; 8] =
+    ["request_id", "lease_id", "renewable", "lease_duration", "data", "wrap_info", "warnings", "auth"];
 
 /// Answers a request that was carried out.
 pub(super) fn reply(id: RequestId, path: &RequestPath, reply: Reply) -> Response {
@@ -80,10 +86,14 @@ fn wrap(id: RequestId, path: &RequestPath, content: Content) -> Vec<u8> {
     body.extend_from_slice(b",\"auth\":");
     write(&mut body, &content.auth.as_ref().map(Auth::of));
     // Stock clients read the answers of `sys/` at the top level too.
-    let inner = data.strip_prefix(b"{").and_then(|rest| rest.strip_suffix(b"}")).unwrap_or_default();
-    if path.as_str().starts_with("sys/") && !inner.is_empty() {
-        body.push(b',');
-        body.extend_from_slice(inner);
+    if path.as_str().starts_with("sys/") {
+        let fields: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_slice(data).unwrap_or_default();
+        for (name, value) in fields.iter().filter(|(name, _)| !ENVELOPE.contains(&name.as_ref())) {
+            body.push(b',');
+            write(&mut body, name);
+            body.push(b':');
+            body.extend_from_slice(value.get().as_bytes());
+        }
     }
     body.push(b'}');
     body

@@ -1,6 +1,5 @@
 //! `keyturn kv`: secrets in key-value engines of both versions.
 
-mod fields;
 mod metadata;
 
 use clap::Subcommand;
@@ -10,6 +9,7 @@ use vault_api::{Call, Client, Operation};
 
 use crate::connect::{Format, Global};
 use crate::failure::Failure;
+use crate::fields::{self, InArguments};
 use crate::output;
 
 #[derive(Subcommand)]
@@ -129,7 +129,7 @@ pub(crate) async fn run(command: Command, global: &Global) -> Result<(), Failure
         Command::Get { path, field, version } => get(&client, global, &path, field.as_deref(), version).await,
         Command::Put { path, fields, cas, danger_values_in_arguments } => {
             let place = Place::find(&client, &path).await?;
-            let data = fields::read(&fields, danger_values_in_arguments)?;
+            let data = fields::read(&fields, InArguments::insisted(danger_values_in_arguments, InArguments::Nothing))?;
             let options = cas.map(|cas| json!({ "cas": cas })).unwrap_or(json!({}));
             let reply = if place.versioned {
                 let body = json!({ "data": data, "options": options });
@@ -142,7 +142,7 @@ pub(crate) async fn run(command: Command, global: &Global) -> Result<(), Failure
         Command::Patch { path, fields, cas, danger_values_in_arguments } => {
             let place = Place::find(&client, &path).await?;
             place.needs_versions()?;
-            let data = fields::read(&fields, danger_values_in_arguments)?;
+            let data = fields::read(&fields, InArguments::insisted(danger_values_in_arguments, InArguments::Nothing))?;
             let options = cas.map(|cas| json!({ "cas": cas })).unwrap_or(json!({}));
             let body = json!({ "data": data, "options": options });
             output::reply(global.format, &client.patch(&place.at("data"), &body).await?, "Written.")

@@ -1,0 +1,64 @@
+//! `keyturn audit`: devices that follow the vault's own log.
+
+use clap::Subcommand;
+use serde_json::{Map, Value, json};
+
+use crate::connect::Global;
+use crate::failure::Failure;
+use crate::{input, output};
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// List the devices
+    List,
+    /// Enable a device: file, socket or syslog
+    Enable {
+        /// The kind
+        kind: String,
+        /// Its name; the kind if left out
+        #[arg(long)]
+        path: Option<String>,
+        /// Options: file_path=audit.log, address=…, socket_type=…
+        #[arg(value_name = "NAME=VALUE")]
+        options: Vec<String>,
+    },
+    /// Disable a device
+    Disable {
+        /// Its name
+        path: String,
+    },
+    /// Give the keyed hash that stands for a value in the log, to search for it
+    Hash {
+        /// The device's name
+        path: String,
+    },
+}
+
+pub(crate) async fn run(command: Command, global: &Global) -> Result<(), Failure> {
+    let client = global.caller()?;
+    match command {
+        Command::List => output::reply(global.format, &client.read("sys/audit").await?, "There is no device."),
+        Command::Enable { kind, path, options } => {
+            let path = path.unwrap_or_else(|| kind.clone());
+            let mut given = Map::new();
+            for option in &options {
+                let (name, value) = option
+                    .split_once('=')
+                    .ok_or_else(|| Failure::usage(format!("{option:?} is no option: write name=value")))?;
+                given.insert(name.to_owned(), Value::from(value));
+            }
+            let body = json!({ "type": kind, "options": given });
+            let reply = client.write(&format!("sys/audit/{path}"), &body).await?;
+            output::reply(global.format, &reply, &format!("{path} follows the log from now on."))
+        }
+        Command::Disable { path } => {
+            let reply = client.delete(&format!("sys/audit/{path}")).await?;
+            output::reply(global.format, &reply, &format!("{path} no longer follows the log."))
+        }
+        Command::Hash { path } => {
+            let value = input::secret("the value", None)?;
+            let reply = client.write(&format!("sys/audit-hash/{path}"), &json!({ "input": value.expose() })).await?;
+            output::reply(global.format, &reply, "")
+        }
+    }
+}
