@@ -1,7 +1,7 @@
 //! Mounts, policies and compiled rules of an unsealed vault, replaced as a whole when one changes.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use arc_swap::ArcSwap;
@@ -20,8 +20,8 @@ const COMPILED_MAX: usize = 4_096;
 /// The rules in force.
 pub(super) struct Rules {
     current: ArcSwap<Generation>,
-    /// Set while the rows are newer than the rules in memory; no request is judged by stale rules.
-    stale: AtomicBool,
+    /// Counts the changes of the rows; no request is judged by rules that have not seen the last one.
+    changes: AtomicU64,
     /// Lets one reload after another happen, so that the last one to finish has read the newest rows.
     reload: tokio::sync::Mutex<()>,
 }
@@ -29,6 +29,8 @@ pub(super) struct Rules {
 /// Tables together with the rules compiled from them, so that a change of policy drops both at once.
 pub(super) struct Generation {
     pub(super) tables: Tables,
+    /// How many changes of the rows these tables have seen.
+    seen_changes: u64,
     compiled: RwLock<Compiled>,
 }
 
@@ -49,44 +51,43 @@ struct CompiledSet {
 impl Rules {
     /// Loads the tables of a vault that is being unsealed.
     pub(super) async fn load(storage: &dyn Storage, barrier: &Barrier) -> Result<Self, Refusal> {
-        let first = Generation::load(storage, barrier).await?;
+        let first = Generation::load(storage, barrier, 0).await?;
         Ok(Self {
             current: ArcSwap::from_pointee(first),
-            stale: AtomicBool::new(false),
+            changes: AtomicU64::new(0),
             reload: tokio::sync::Mutex::new(()),
         })
     }
 
     /// Says that a change of the rows was committed, before its author is answered.
     pub(super) fn expire(&self) {
-        self.stale.store(true, Ordering::Release);
+        self.changes.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Gives the rules as they stand now, loading them first if their rows have changed.
     pub(super) async fn current(&self, storage: &dyn Storage, barrier: &Barrier) -> Result<Arc<Generation>, Refusal> {
-        if self.stale.load(Ordering::Acquire) {
-            let _one_at_a_time = self.reload.lock().await;
-            if self.stale.swap(false, Ordering::AcqRel) {
-                match Generation::load(storage, barrier).await {
-                    Ok(generation) => self.current.store(Arc::new(generation)),
-                    Err(refusal) => {
-                        self.expire();
-                        return Err(refusal);
-                    }
-                }
-            }
+        let seen = self.changes.load(Ordering::Acquire);
+        let current = self.current.load_full();
+        if current.seen_changes >= seen {
+            return Ok(current);
+        }
+        let _one_at_a_time = self.reload.lock().await;
+        // Changes are counted before the rows are read: one that comes in between is read again by the next request.
+        let seen = self.changes.load(Ordering::Acquire);
+        if self.current.load().seen_changes < seen {
+            self.current.store(Arc::new(Generation::load(storage, barrier, seen).await?));
         }
         Ok(self.current.load_full())
     }
 }
 
 impl Generation {
-    async fn load(storage: &dyn Storage, barrier: &Barrier) -> Result<Self, Refusal> {
+    async fn load(storage: &dyn Storage, barrier: &Barrier, seen_changes: u64) -> Result<Self, Refusal> {
         let mut view = View::default();
         let fetcher = Fetcher { storage, barrier, recorded: None, outside: None };
         for _ in 0..ROUNDS_MAX {
             match mounts::load_tables(barrier.names(), &mut view) {
-                Ok(tables) => return Ok(Self { tables, compiled: RwLock::default() }),
+                Ok(tables) => return Ok(Self { tables, seen_changes, compiled: RwLock::default() }),
                 Err(Interrupt::Refuse(refusal)) => return Err(refusal),
                 Err(Interrupt::Fetch) => fetcher.supply(&mut view).await?,
             }

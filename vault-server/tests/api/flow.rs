@@ -135,3 +135,28 @@ async fn an_expired_token_is_refused_at_its_very_end() {
     vault.clock.advance_seconds(1);
     vault.expect_as(token, 403, "GET", "auth/token/lookup-self", None).await;
 }
+
+/// A reload that is under way must not let others be judged by the rules from before the change.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_request_that_begins_after_a_policy_change_is_judged_by_the_old_rules() {
+    let vault = Arc::new(TestVault::ready().await);
+    vault.expect(204, "PUT", "kv/a", Some(json!({"x": "1"}))).await;
+    // Many policies make a reload long enough for others to come in between.
+    for number in 0..200 {
+        let policy = json!({"policy": "path \"x/*\" { capabilities = [\"read\"] }"});
+        vault.expect(204, "PUT", &format!("sys/policies/acl/filler{number}"), Some(policy)).await;
+    }
+    let token = vault.token_with("reader", "path \"kv/*\" { capabilities = [\"read\"] }").await;
+    for round in 0..20 {
+        let (word, expected) = if round % 2 == 0 { ("deny", 403) } else { ("read", 200) };
+        let policy = json!({ "policy": format!("path \"kv/*\" {{ capabilities = [\"{word}\"] }}") });
+        vault.expect(204, "PUT", "sys/policies/acl/reader", Some(policy)).await;
+        let readers = (0..16).map(|_| {
+            let (vault, token) = (Arc::clone(&vault), token.clone());
+            tokio::spawn(async move { vault.call("GET", "kv/a", &token, None).await.0.as_u16() })
+        });
+        for reader in readers.collect::<Vec<_>>() {
+            assert_eq!(reader.await.unwrap(), expected, "round {round}");
+        }
+    }
+}
