@@ -17,6 +17,7 @@ pub mod path;
 pub mod policy;
 pub mod purge;
 pub mod question;
+pub mod quota;
 pub mod record_format;
 pub mod refusal;
 pub mod reply;

@@ -13,6 +13,7 @@ use crate::identity::{self, Groups};
 use crate::names::{Domain, Folder, Names, Slot};
 use crate::path::RequestPath;
 use crate::policy::{Acl, DEFAULT_POLICY, IdentityFacts, Policy};
+use crate::quota::{self, RateLimit};
 use crate::record_format;
 use crate::refusal::Refusal;
 use crate::secret::SecretBytes;
@@ -195,6 +196,7 @@ pub struct Tables {
     mount_ids: HashSet<MountId>,
     policies: BTreeMap<String, Arc<Policy>>,
     groups: Groups,
+    rate_limits: Vec<RateLimit>,
 }
 
 impl Tables {
@@ -210,7 +212,20 @@ impl Tables {
             mounts,
             policies: policies.into_iter().map(|policy| (policy.name().to_owned(), Arc::new(policy))).collect(),
             groups,
+            rate_limits: Vec::new(),
         }
+    }
+
+    /// Adds the limits on requests.
+    #[must_use]
+    pub fn with_rate_limits(mut self, rate_limits: Vec<RateLimit>) -> Self {
+        self.rate_limits = rate_limits;
+        self
+    }
+
+    /// Lists the limits on requests.
+    pub fn rate_limits(&self) -> &[RateLimit] {
+        &self.rate_limits
     }
 
     /// Tells whether a mount is there.
@@ -355,7 +370,7 @@ pub fn load_tables(names: &Names, view: &mut View) -> Result<Tables, Interrupt> 
             read_policies.push(built_in(slot.name(), text)?);
         }
     }
-    Ok(Tables::new(read_mounts, read_policies, groups))
+    Ok(Tables::new(read_mounts, read_policies, groups).with_rate_limits(quota::load(names, view)?))
 }
 
 /// Parses a policy that was checked when it was written.

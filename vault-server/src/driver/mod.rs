@@ -20,6 +20,7 @@ use tokio::sync::{Mutex, Notify, Semaphore, oneshot};
 use vault_core::approval::Gate;
 use vault_core::barrier::Barrier;
 use vault_core::flow::Recorded;
+use vault_core::quota::Usage;
 use vault_core::refusal::{Class, Refusal};
 use vault_core::seal::{SealSettings, Unsealed};
 
@@ -84,6 +85,8 @@ pub(crate) struct Open {
     unsealed: Unsealed,
     rules: Rules,
     gate: Gate,
+    /// What clients have used of their rate limits.
+    usage: std::sync::Mutex<Usage>,
     stripes: Stripes,
     /// Dropped last, after the keys: its other end tells that they are wiped.
     _wiping: oneshot::Sender<()>,

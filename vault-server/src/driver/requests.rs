@@ -1,7 +1,8 @@
 //! Carries one request from the door to its reply.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
+use vault_core::audit::Record;
 use vault_core::auth::token::Finder;
 use vault_core::auth::{self, Unidentified};
 use vault_core::engines::{self, Call, Effect, Step};
@@ -9,6 +10,7 @@ use vault_core::flow::{
     Approved, Completed, Denied, Identified, Pending, Permitted, Plan, Recorded, Settled, Target, Undecided,
 };
 use vault_core::policy::IdentityFacts;
+use vault_core::quota::{self, Verdict};
 use vault_core::refusal::{Class, Refusal};
 use vault_core::reply::Reply;
 use vault_core::request::{Operation, Request};
@@ -35,6 +37,7 @@ impl Vault {
     /// # Errors
     /// Answers [`Refusal`]; a denial is on durable record by then.
     pub async fn handle(self: &Arc<Self>, request: Request) -> Result<Reply, Refusal> {
+        self.check_rate(&request).await?;
         let mut request = request;
         for _ in 0..ATTEMPTS_MAX {
             match self.attempt(request).await? {
@@ -43,6 +46,27 @@ impl Vault {
             }
         }
         Err(Refusal::new(Class::Busy, "too many others write here at the same time; try again"))
+    }
+
+    /// Refuses a client that asks too often, before anything is read for it. The first refusal of an interval goes on
+    /// record; waiting for the disk for each of them would let strangers keep it busy.
+    async fn check_rate(&self, request: &Request) -> Result<(), Refusal> {
+        let open = self.unsealed()?;
+        let rules = open.rules.current(self.storage.as_ref(), open.barrier()).await?;
+        let Some(limit) = quota::find(rules.tables.rate_limits(), request.path.as_str()) else { return Ok(()) };
+        let client = quota::Client::of(request.remote.ip());
+        match open.usage.lock().unwrap_or_else(PoisonError::into_inner).judge(limit, client, request.received_at) {
+            Verdict::Pass => Ok(()),
+            Verdict::Refuse { first } => {
+                let refusal = Refusal::new(Class::Busy, "too many requests from your address; try again later")
+                    .with_private(format!("the rate limit {:?}", limit.name));
+                if first {
+                    let hash = open.barrier().audit_values();
+                    self.log.append(Record::of_request(request, None, None, Some(&refusal), hash));
+                }
+                Err(refusal)
+            }
+        }
     }
 
     async fn attempt(self: &Arc<Self>, request: Request) -> Result<Attempt, Refusal> {

@@ -294,7 +294,14 @@ impl Vault {
         let config = Arc::clone(unsealed.config());
         let rules = Rules::load(self.storage.as_ref(), unsealed.barrier()).await?;
         let (wiping, wiped) = oneshot::channel();
-        let open = Open { unsealed, rules, gate: Gate::default(), stripes: Stripes::new(), _wiping: wiping };
+        let open = Open {
+            unsealed,
+            rules,
+            gate: Gate::default(),
+            usage: Default::default(),
+            stripes: Stripes::new(),
+            _wiping: wiping,
+        };
         self.open.store(Some(Arc::new(open)));
         self.purge.notify_one();
         tracing::info!("the vault is unsealed");

@@ -10,6 +10,7 @@ mod audit;
 mod faults;
 mod flow;
 mod leases;
+mod quotas;
 mod seal;
 mod snapshot;
 mod stranger;

@@ -11,6 +11,7 @@ mod openapi;
 mod plugins;
 mod policies;
 pub mod public;
+mod quotas;
 mod remount;
 mod routes;
 mod snapshot;

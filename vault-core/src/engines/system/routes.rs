@@ -1,8 +1,8 @@
 //! The endpoints of `sys/`, one line each.
 
 use super::{
-    absent, capabilities, counters, done, host, leases, mounts, openapi, plugins, policies, remount, seal, snapshot,
-    tools, tune, ui, wrapping,
+    absent, capabilities, counters, done, host, leases, mounts, openapi, plugins, policies, quotas, remount, seal,
+    snapshot, tools, tune, ui, wrapping,
 };
 use crate::engines::Route;
 use crate::request::Operation::{Delete, List, Patch, Read, Write};
@@ -102,6 +102,17 @@ pub(super) static ROUTES: &[Route] = &[
         "version-history",
         &[(Read, ui::versions), (List, ui::versions)],
         "Lists versions that ran before, of which no record is kept",
+    ),
+    Route::new("quotas/rate-limit", &[(List, quotas::list)], "Lists rate limits"),
+    Route::new(
+        "quotas/rate-limit/{name}",
+        &[(Read, quotas::read), (Write, quotas::write), (Delete, quotas::delete)],
+        "A rate limit",
+    ),
+    Route::new(
+        "quotas/config",
+        &[(Read, quotas::settings), (Write, quotas::refuse_settings)],
+        "Tells what holds for all limits",
     ),
     Route::new("remount", &[(Write, remount::start)], "Moves a mount to another path"),
     Route::new("remount/status/{migration_id}", &[(Read, remount::status)], "Tells how far a move is"),
