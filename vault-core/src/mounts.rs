@@ -7,6 +7,7 @@ use data_encoding::HEXLOWER;
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 
+use crate::audit::{self, Device};
 use crate::engines::Change;
 use crate::id::MountId;
 use crate::identity::{self, Groups};
@@ -197,6 +198,7 @@ pub struct Tables {
     policies: BTreeMap<String, Arc<Policy>>,
     groups: Groups,
     rate_limits: Vec<RateLimit>,
+    audit_devices: Vec<Device>,
 }
 
 impl Tables {
@@ -213,6 +215,7 @@ impl Tables {
             policies: policies.into_iter().map(|policy| (policy.name().to_owned(), Arc::new(policy))).collect(),
             groups,
             rate_limits: Vec::new(),
+            audit_devices: Vec::new(),
         }
     }
 
@@ -221,6 +224,18 @@ impl Tables {
     pub fn with_rate_limits(mut self, rate_limits: Vec<RateLimit>) -> Self {
         self.rate_limits = rate_limits;
         self
+    }
+
+    /// Adds the devices that follow the log.
+    #[must_use]
+    pub fn with_audit_devices(mut self, audit_devices: Vec<Device>) -> Self {
+        self.audit_devices = audit_devices;
+        self
+    }
+
+    /// Lists the devices that follow the log.
+    pub fn audit_devices(&self) -> &[Device] {
+        &self.audit_devices
     }
 
     /// Lists the limits on requests.
@@ -370,7 +385,9 @@ pub fn load_tables(names: &Names, view: &mut View) -> Result<Tables, Interrupt> 
             read_policies.push(built_in(slot.name(), text)?);
         }
     }
-    Ok(Tables::new(read_mounts, read_policies, groups).with_rate_limits(quota::load(names, view)?))
+    Ok(Tables::new(read_mounts, read_policies, groups)
+        .with_rate_limits(quota::load(names, view)?)
+        .with_audit_devices(audit::load_devices(names, view)?))
 }
 
 /// Parses a policy that was checked when it was written.

@@ -5,6 +5,7 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::audit::Target;
 use crate::secret::{SecretBytes, SecretKey, SecretText};
 
 /// Longest body of an answer; key sets and token reviews take a few kilobytes.
@@ -18,6 +19,8 @@ pub enum Question {
     Http(HttpQuestion),
     /// What does this server know of itself?
     Server,
+    /// Can this device be written to?
+    OpenDevice(Target),
 }
 
 /// What the server knows of itself and of its machine.
@@ -92,6 +95,8 @@ pub enum Answer {
     },
     /// What this server knows of itself.
     Server(Box<ServerFacts>),
+    /// Yes.
+    Done,
     /// There is no answer; the text is for the log.
     Failed(String),
 }
@@ -112,6 +117,10 @@ impl Question {
                 [cost.memory_kib, cost.passes, cost.lanes].iter().for_each(|number| part(&number.to_be_bytes()));
             }
             Self::Server => part(b"server"),
+            Self::OpenDevice(target) => {
+                part(b"open-device");
+                part(format!("{target:?}").as_bytes());
+            }
             Self::Http(question) => {
                 part(b"http");
                 part(question.url.as_bytes());

@@ -92,6 +92,12 @@ pub struct StorageSettings {
 pub struct AuditSettings {
     /// The file.
     pub path: PathBuf,
+    /// The folder that audit devices may make files in; none may without it.
+    #[serde(default)]
+    pub devices_directory: Option<PathBuf>,
+    /// Addresses that audit devices may open sockets to.
+    #[serde(default)]
+    pub devices_addresses: Vec<String>,
 }
 
 /// How the vault is unsealed.
@@ -208,7 +214,11 @@ impl Settings {
         })?;
         let tls = settings.listener.tls.iter_mut();
         let tls_paths = tls.flat_map(|tls| [&mut tls.certificate, &mut tls.key, &mut tls.self_signed_directory]);
-        for path in tls_paths.flatten().chain([&mut settings.storage.path, &mut settings.audit.path]) {
+        for path in tls_paths
+            .flatten()
+            .chain([&mut settings.storage.path, &mut settings.audit.path])
+            .chain(&mut settings.audit.devices_directory)
+        {
             *path = folder.join(&path);
         }
         Ok(settings)

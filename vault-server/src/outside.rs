@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
+use vault_core::audit::Target;
 use vault_core::question::{Answer, PasswordHash, Question};
 
+use crate::audit_log::devices::{self, DeviceRules};
 use crate::facts::KnownFacts;
 
 /// Most password hashes at once: each takes a core and the memory of its cost, and strangers can ask for them.
@@ -14,20 +16,31 @@ const HASHES_MAX: usize = 2;
 pub(crate) struct Outside {
     hashes: Arc<Semaphore>,
     server: KnownFacts,
+    devices: DeviceRules,
 }
 
 impl Outside {
-    /// Prepares to answer; `server` is what the settings say of this server.
-    pub(crate) fn new(server: KnownFacts) -> Self {
-        Self { hashes: Arc::new(Semaphore::new(HASHES_MAX)), server }
+    /// Prepares to answer; `server` is what the settings say of this server, `devices` where audit devices may write.
+    pub(crate) fn new(server: KnownFacts, devices: DeviceRules) -> Self {
+        Self { hashes: Arc::new(Semaphore::new(HASHES_MAX)), server, devices }
     }
 
     /// Answers a question; what goes wrong is an answer too.
     pub(crate) async fn answer(&self, question: Question) -> Answer {
         match question {
             Question::PasswordHash(question) => self.hash(question).await,
+            Question::OpenDevice(target) => self.check_device(target).await,
             Question::Server => Answer::Server(Box::new(self.server.now())),
             Question::Http(_) => Answer::Failed("this server asks no other server".to_owned()),
+        }
+    }
+
+    async fn check_device(&self, target: Target) -> Answer {
+        let rules = self.devices.clone();
+        match tokio::task::spawn_blocking(move || devices::check(&target, &rules)).await {
+            Ok(Ok(())) => Answer::Done,
+            Ok(Err(reason)) => Answer::Failed(reason),
+            Err(error) => Answer::Failed(error.to_string()),
         }
     }
 

@@ -11,6 +11,7 @@ use vault_core::seal;
 use vault_core::time::Span;
 
 use crate::audit_log::AuditLog;
+use crate::audit_log::devices::DeviceRules;
 use crate::config::{ListenerSettings, Settings, TlsSettings};
 use crate::driver::{DriverSettings, SnapshotSettings, Vault};
 use crate::environment::Environment;
@@ -94,6 +95,10 @@ async fn open_vault(settings: &Settings) -> anyhow::Result<Arc<Vault>> {
     let driver = DriverSettings {
         seal: seal::SealSettings { attempt_span: Span(settings.seal.attempt_seconds_max) },
         snapshots: snapshot_settings(settings),
+        devices: DeviceRules {
+            directory: settings.audit.devices_directory.clone(),
+            addresses: settings.audit.devices_addresses.clone(),
+        },
         facts: KnownFacts {
             api_address: settings.api_address.clone(),
             log_level: settings.log.level.clone(),

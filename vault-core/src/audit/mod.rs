@@ -2,6 +2,7 @@
 //!
 //! Format: docs/formats.md, "Audit record". Secret values appear as keyed hashes only.
 
+mod device;
 mod hashed;
 mod line;
 
@@ -18,6 +19,16 @@ use crate::request::Request;
 use crate::secret::SecretBytes;
 use crate::time::Timestamp;
 use line::Line;
+
+pub use device::{DEVICES_MAX, Device, Target};
+pub(crate) use device::{load as load_devices, slot as device_slot};
+
+/// Gives the text that stands for a value in every record.
+pub fn hash_text(value: &str, hash: &KeyedHash) -> String {
+    let mut text = Vec::new();
+    hashed::write_hash(&mut text, value.as_bytes(), hash);
+    String::from_utf8_lossy(&text).trim_matches('"').to_owned()
+}
 
 /// One record: a JSON object without its opening brace and without a newline; the log adds both, and the number of
 /// the record between them.

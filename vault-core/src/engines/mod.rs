@@ -50,6 +50,8 @@ pub struct Call<'a> {
     pub names: &'a Names,
     /// Hashes tokens into the names they are stored under.
     pub token_ids: &'a KeyedHash,
+    /// Hashes values into what stands for them in the audit log.
+    pub audit_values: &'a KeyedHash,
     /// The present, on the server's clock.
     pub now: Timestamp,
 }

@@ -124,6 +124,7 @@ impl TestStore {
                 tables: &self.tables,
                 names: &self.names,
                 token_ids: &self.token_ids,
+                audit_values: &self.token_ids,
                 now: self.now,
             };
             match super::decide(&call, &mut view, &mut self.rng) {
@@ -168,6 +169,7 @@ impl TestStore {
                         Question::PasswordHash(question) => {
                             question.compute().map_or_else(Answer::Failed, Answer::Hash)
                         }
+                        Question::OpenDevice(_) => Answer::Done,
                         Question::Server => Answer::Server(Box::default()),
                         Question::Http(question) => (self.http)(&question),
                     };

@@ -4,6 +4,7 @@
 //! all of them. If writing or syncing fails, everybody who waits is refused and the file is cut back to its last durable
 //! line; the next record tries again, so service comes back by itself when the disk does.
 
+pub mod devices;
 mod file;
 
 use std::path::Path;
@@ -15,6 +16,7 @@ use tokio::sync::oneshot;
 use vault_core::audit::Record;
 use vault_core::flow::Durable;
 
+use devices::Followers;
 pub use file::LogFile;
 
 /// Most bytes that may wait for the disk; a caller beyond it is refused.
@@ -56,6 +58,7 @@ pub trait LogSink: Send {
 /// Appends records. Dropping it writes what waits and ends its thread.
 pub struct AuditLog {
     shared: Arc<Shared>,
+    followers: Followers,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -99,12 +102,18 @@ impl AuditLog {
     pub fn start(sink: Box<dyn LogSink>, next: u64) -> Result<Self, AuditLogError> {
         let state = State { lines: Vec::new(), waiting: Vec::new(), wake_at: 1, next, durable: next, closing: false };
         let shared = Arc::new(Shared { state: Mutex::new(state), work: Condvar::new() });
-        let own = Arc::clone(&shared);
+        let (own, followers) = (Arc::clone(&shared), Followers::default());
+        let told = followers.clone();
         let thread = std::thread::Builder::new()
             .name("audit-log".to_owned())
-            .spawn(move || own.write_all(sink))
+            .spawn(move || own.write_all(sink, &told))
             .map_err(|error| AuditLogError { what: format!("its thread cannot be started: {error}") })?;
-        Ok(Self { shared, thread: Some(thread) })
+        Ok(Self { shared, followers, thread: Some(thread) })
+    }
+
+    /// Gives the devices that copy the log.
+    pub(crate) const fn followers(&self) -> &Followers {
+        &self.followers
     }
 
     /// Appends a record and answers once it is on stable storage.
@@ -176,7 +185,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write_all(&self, mut sink: Box<dyn LogSink>) {
+    fn write_all(&self, mut sink: Box<dyn LogSink>, followers: &Followers) {
         let mut lines = Vec::new();
         let mut broken = false;
         let mut last_group = 0;
@@ -191,6 +200,7 @@ impl Shared {
                         // A caller that has gone away no longer wants to know.
                         let _ = one.answer.send(Ok(Durable::danger_vouch(one.number)));
                     }
+                    followers.copy(&lines);
                 }
                 Err(error) => self.fail(waiting, &AuditLogError { what: error.to_string() }),
             }

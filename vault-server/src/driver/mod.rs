@@ -25,6 +25,7 @@ use vault_core::refusal::{Class, Refusal};
 use vault_core::seal::{SealSettings, Unsealed};
 
 use crate::audit_log::AuditLog;
+use crate::audit_log::devices::DeviceRules;
 use crate::environment::Environment;
 use crate::facts::KnownFacts;
 use crate::outside::Outside;
@@ -46,6 +47,8 @@ pub struct DriverSettings {
     pub sweep_interval: Duration,
     /// What the server tells of itself.
     pub facts: KnownFacts,
+    /// Where audit devices may write.
+    pub devices: DeviceRules,
     /// Bounds of snapshots.
     pub snapshots: SnapshotSettings,
 }
@@ -53,7 +56,13 @@ pub struct DriverSettings {
 impl Default for DriverSettings {
     fn default() -> Self {
         let (seal, snapshots) = Default::default();
-        Self { seal, sweep_interval: Duration::from_secs(300), facts: KnownFacts::default(), snapshots }
+        Self {
+            seal,
+            sweep_interval: Duration::from_secs(300),
+            facts: KnownFacts::default(),
+            devices: DeviceRules::default(),
+            snapshots,
+        }
     }
 }
 

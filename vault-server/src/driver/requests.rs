@@ -190,6 +190,7 @@ impl Vault {
             tables: &rules.tables,
             names: open.barrier().names(),
             token_ids: open.barrier().token_ids(),
+            audit_values: open.barrier().audit_values(),
             now: self.environment.now(),
         }
     }
@@ -253,13 +254,23 @@ impl Vault {
         Attempt::Done(self.complete(open, completed).await)
     }
 
+    /// Lets the audit devices that there are now follow the log, and no others.
+    pub(super) async fn follow_log(&self, open: &Open) -> Result<(), Refusal> {
+        let rules = open.rules.current(self.storage.as_ref(), open.barrier()).await?;
+        self.log.followers().follow(rules.tables.audit_devices(), &self.settings.devices);
+        Ok(())
+    }
+
     /// Carries out the effects, logs the outcome and gives the reply.
     async fn complete(&self, open: Arc<Open>, completed: Completed) -> Result<Reply, Refusal> {
         let mut seal = false;
         let mut failed = None;
         for effect in completed.effects() {
             match effect {
-                Effect::ReloadTables => open.rules.expire(),
+                Effect::ReloadTables => {
+                    open.rules.expire();
+                    failed = self.follow_log(&open).await.err();
+                }
                 Effect::Purge => self.purge.notify_one(),
                 Effect::CollectTokens => self.collect.notify_one(),
                 Effect::RevokeLeases { prefix } => failed = self.revoke_leases(&open, prefix).await.err(),

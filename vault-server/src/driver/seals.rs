@@ -110,7 +110,10 @@ impl Vault {
             storage_kind,
             log,
             environment,
-            outside: Outside::new(KnownFacts { storage_kind: storage_kind.to_owned(), ..settings.facts.clone() }),
+            outside: Outside::new(
+                KnownFacts { storage_kind: storage_kind.to_owned(), ..settings.facts.clone() },
+                settings.devices.clone(),
+            ),
             settings,
             open,
             phase,
@@ -260,6 +263,7 @@ impl Vault {
                 tracing::error!("a request still runs after sealing; its keys are wiped when it ends");
             }
         }
+        self.log.followers().stop();
         self.sealed.notify_one();
         tracing::info!("the vault is sealed");
         all_gone
@@ -302,7 +306,9 @@ impl Vault {
             stripes: Stripes::new(),
             _wiping: wiping,
         };
-        self.open.store(Some(Arc::new(open)));
+        let open = Arc::new(open);
+        self.follow_log(&open).await?;
+        self.open.store(Some(open));
         self.purge.notify_one();
         tracing::info!("the vault is unsealed");
         Ok(Phase::Unsealed { config, wiped })

@@ -7,6 +7,7 @@
 )]
 
 mod audit;
+mod devices;
 mod faults;
 mod flow;
 mod leases;

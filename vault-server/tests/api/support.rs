@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 use vault_core::time::Timestamp;
 use vault_server::audit_log::AuditLog;
+use vault_server::audit_log::devices::DeviceRules;
 use vault_server::driver::{DriverSettings, Vault};
 use vault_server::environment::{Clock, Entropy, Environment};
 use vault_server::http::{EdgeSettings, application};
@@ -85,7 +86,12 @@ impl TestVault {
         let clock = Arc::new(TestClock(AtomicI64::new(1_800_000_000_000_000_000)));
         let entropy = Seeded(Mutex::new(StdRng::seed_from_u64(7)));
         let environment = Environment::new(Box::new(SharedClock(Arc::clone(&clock))), Box::new(entropy));
-        let vault = Vault::open(storage, "memory", log, environment, DriverSettings::default()).await.unwrap();
+        let devices = DeviceRules {
+            directory: Some(directory.path().to_owned()),
+            addresses: vec![directory.path().join("device.sock").display().to_string()],
+        };
+        let driver = DriverSettings { devices, ..DriverSettings::default() };
+        let vault = Vault::open(storage, "memory", log, environment, driver).await.unwrap();
         let settings = EdgeSettings {
             request_bytes_max: 100_000,
             request_seconds_max: 30,

@@ -2,6 +2,7 @@
 //! are the server's.
 
 mod absent;
+mod audit;
 mod capabilities;
 mod counters;
 mod host;

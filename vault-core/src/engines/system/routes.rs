@@ -1,8 +1,8 @@
 //! The endpoints of `sys/`, one line each.
 
 use super::{
-    absent, capabilities, counters, done, host, leases, mounts, openapi, plugins, policies, quotas, remount, seal,
-    snapshot, tools, tune, ui, wrapping,
+    absent, audit, capabilities, counters, done, host, leases, mounts, openapi, plugins, policies, quotas, remount,
+    seal, snapshot, tools, tune, ui, wrapping,
 };
 use crate::engines::Route;
 use crate::request::Operation::{Delete, List, Patch, Read, Write};
@@ -103,6 +103,13 @@ pub(super) static ROUTES: &[Route] = &[
         &[(Read, ui::versions), (List, ui::versions)],
         "Lists versions that ran before, of which no record is kept",
     ),
+    Route::sudo("audit", &[(Read, audit::list)], "Lists devices that follow the log"),
+    Route::sudo(
+        "audit/{path*}",
+        &[(Write, audit::enable), (Delete, audit::disable)],
+        "Enables or disables a device that follows the log",
+    ),
+    Route::new("audit-hash/{path*}", &[(Write, audit::hash)], "Gives the hash that stands for a value in the log"),
     Route::new("quotas/rate-limit", &[(List, quotas::list)], "Lists rate limits"),
     Route::new(
         "quotas/rate-limit/{name}",
