@@ -125,7 +125,12 @@ pub fn facts_of(entity: &Entity, tables: &Tables) -> IdentityFacts {
             name: entity.name.clone(),
             metadata: entity.metadata.clone(),
             // What a disabled auth method said of somebody fills in no template any more.
-            aliases: entity.aliases.iter().filter(|own| tables.login_mount(&own.mount_accessor).is_some()).map(alias).collect(),
+            aliases: entity
+                .aliases
+                .iter()
+                .filter(|own| tables.login_mount(&own.mount_accessor).is_some())
+                .map(alias)
+                .collect(),
         }),
         groups: groups.map(group).collect(),
     }

@@ -9,6 +9,7 @@
 mod audit;
 mod faults;
 mod flow;
+mod identity;
 mod seal;
 mod stranger;
 mod support;

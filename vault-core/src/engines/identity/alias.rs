@@ -149,7 +149,9 @@ fn change(call: &Call<'_>, owned: Owned, ask: Ask, view: &mut View) -> Result<St
 /// Checks that an entity can take one more alias at a mount.
 fn check_room(entity: &Entity, accessor: &str) -> Result<(), Refusal> {
     if entity.alias_at(accessor).is_some() {
-        return Err(Refusal::invalid("the entity already has an alias at this mount; change that one or delete it first"));
+        return Err(Refusal::invalid(
+            "the entity already has an alias at this mount; change that one or delete it first",
+        ));
     }
     if entity.aliases.len() >= ALIASES_MAX {
         return Err(Refusal::invalid(format!("an entity has at most {ALIASES_MAX} aliases")));

@@ -49,12 +49,7 @@ impl Edits {
     }
 
     /// Takes a group out of all groups that it is a member of.
-    pub(super) fn remove_group(
-        &mut self,
-        call: &Call<'_>,
-        removed: GroupId,
-        view: &mut View,
-    ) -> Result<(), Interrupt> {
+    pub(super) fn remove_group(&mut self, call: &Call<'_>, removed: GroupId, view: &mut View) -> Result<(), Interrupt> {
         for group in self.take(call, call.tables.groups().parents(removed), view)? {
             let mut group = group;
             group.member_groups.retain(|member| *member != removed);

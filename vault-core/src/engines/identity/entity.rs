@@ -218,11 +218,7 @@ pub(super) fn prefetch(call: &Call<'_>, ids: &BTreeSet<String>, view: &mut View)
 }
 
 /// Removes entities, the rows that lead to them, and their places in groups. Their tokens are dead from then on.
-fn remove(
-    call: &Call<'_>,
-    entities: impl IntoIterator<Item = Entity>,
-    view: &mut View,
-) -> Result<Step, Interrupt> {
+fn remove(call: &Call<'_>, entities: impl IntoIterator<Item = Entity>, view: &mut View) -> Result<Step, Interrupt> {
     let entities: Vec<Entity> = entities.into_iter().collect();
     Edits::prefetch(call, entities.iter().map(|entity| entity.id), view);
     let mut changes = Vec::new();

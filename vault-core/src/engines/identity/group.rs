@@ -107,11 +107,8 @@ fn save(
     if let Some(members) = ask.member_group_ids {
         take_groups(call, &mut group, members, view)?;
     }
-    let reply = if is_new {
-        Reply::data(&json!({ "id": group.id.to_string(), "name": group.name }))?
-    } else {
-        Reply::Empty
-    };
+    let reply =
+        if is_new { Reply::data(&json!({ "id": group.id.to_string(), "name": group.name }))? } else { Reply::Empty };
     changes.push(group.store(call.names, call.now)?);
     Ok(Step::commit(reply, changes).then(Effect::ReloadTables))
 }
@@ -186,12 +183,7 @@ fn take_groups(call: &Call<'_>, group: &mut Group, members: Texts, view: &mut Vi
 
 /// Walks from the members of a group downwards, through what is stored and not what is in memory: each row that is read
 /// is an expectation, so that of two writers who would close a circle together one starts over and sees it.
-fn check_below(
-    call: &Call<'_>,
-    group: GroupId,
-    members: &BTreeSet<GroupId>,
-    view: &mut View,
-) -> Result<(), Interrupt> {
+fn check_below(call: &Call<'_>, group: GroupId, members: &BTreeSet<GroupId>, view: &mut View) -> Result<(), Interrupt> {
     let too_deep = || Refusal::invalid(format!("groups are nested in more than {NESTING_MAX} levels"));
     let mut levels = levels_above(call, group);
     let mut seen = BTreeSet::new();

@@ -76,13 +76,7 @@ fn make(
 }
 
 /// Renames an alias, or moves it to another mount or group.
-fn change(
-    call: &Call<'_>,
-    owner: Group,
-    before: GroupAlias,
-    ask: Ask,
-    view: &mut View,
-) -> Result<Step, Interrupt> {
+fn change(call: &Call<'_>, owner: Group, before: GroupAlias, ask: Ask, view: &mut View) -> Result<Step, Interrupt> {
     let mut owner = owner;
     let mut alias = before.clone();
     alias.name = given(ask.name).map(checks::name).transpose()?.unwrap_or(alias.name);
@@ -148,12 +142,7 @@ fn by_id(call: &Call<'_>, id: &str, view: &mut View) -> Result<Option<(Group, Gr
 }
 
 /// Finds an alias, with its group, by what a mount calls it.
-fn at(
-    call: &Call<'_>,
-    accessor: &str,
-    name: &str,
-    view: &mut View,
-) -> Result<Option<(Group, GroupAlias)>, Interrupt> {
+fn at(call: &Call<'_>, accessor: &str, name: &str, view: &mut View) -> Result<Option<(Group, GroupAlias)>, Interrupt> {
     let slot = identity::group_alias_slot(call.names, accessor, name);
     owned(call, &slot, view, |alias| alias.mount_accessor == accessor && alias.name == name)
 }

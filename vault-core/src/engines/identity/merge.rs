@@ -41,7 +41,8 @@ pub(super) fn merge(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> 
     if from.contains(&to) {
         return Err(Refusal::invalid("to_entity_id should not be present in from_entity_ids").into());
     }
-    let kept: HashSet<String> = ask.conflicting_alias_ids_to_keep.map(Texts::into_list).unwrap_or_default().into_iter().collect();
+    let kept: HashSet<String> =
+        ask.conflicting_alias_ids_to_keep.map(Texts::into_list).unwrap_or_default().into_iter().collect();
     if !kept.is_empty() && from.len() > 1 {
         return Err(Refusal::invalid("conflicting_alias_ids_to_keep needs exactly one entity to merge from").into());
     }
