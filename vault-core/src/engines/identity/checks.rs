@@ -63,6 +63,24 @@ impl Metadata {
     }
 }
 
+/// A yes or no, which command lines send as text.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum Flag {
+    Value(bool),
+    Text(String),
+}
+
+impl Flag {
+    /// Gives the value.
+    pub(super) fn checked(&self, field: &str) -> Result<bool, Refusal> {
+        match self {
+            Self::Value(value) => Ok(*value),
+            Self::Text(text) => text.parse().map_err(|_| Refusal::invalid(format!("{field} is either true or false"))),
+        }
+    }
+}
+
 /// Checks names of policies that an entity or a group is to have.
 pub(super) fn policies(asked: Texts) -> Result<Vec<String>, Refusal> {
     let mut policies: Vec<String> = asked.into_list().iter().map(|name| name.to_lowercase()).collect();

@@ -6,7 +6,7 @@ use rand_core::CryptoRng;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::checks::{self, Metadata, given};
+use super::checks::{self, Flag, Metadata, given};
 use super::edits::Edits;
 use super::list::{self, KEY_INFO_MAX};
 use super::{Call, Step, alias};
@@ -27,7 +27,7 @@ struct Ask {
     name: Option<String>,
     metadata: Option<Metadata>,
     policies: Option<Texts>,
-    disabled: Option<bool>,
+    disabled: Option<Flag>,
 }
 
 pub(super) fn write(call: &Call<'_>, view: &mut View, rng: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
@@ -91,7 +91,9 @@ fn save(
     if let Some(policies) = ask.policies {
         entity.policies = checks::policies(policies)?;
     }
-    entity.disabled = ask.disabled.unwrap_or(entity.disabled);
+    if let Some(disabled) = ask.disabled {
+        entity.disabled = disabled.checked("disabled")?;
+    }
     entity.updated_at = call.now;
     changes.push(identity::store(call.names, &entity)?);
     let reply = if is_new {

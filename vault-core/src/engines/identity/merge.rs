@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use rand_core::CryptoRng;
 use serde::Deserialize;
 
-use super::checks::given;
+use super::checks::{Flag, given};
 use super::edits::Edits;
 use super::{Call, Step, entity};
 use crate::engines::Change;
@@ -25,8 +25,7 @@ struct Ask {
     to_entity_id: Option<String>,
     conflicting_alias_ids_to_keep: Option<Texts>,
     /// Decides in Vault about secrets of second factors, of which there are none.
-    #[serde(rename = "force")]
-    _force: Option<bool>,
+    force: Option<Flag>,
 }
 
 /// Moves aliases and places in groups, and lets the tokens of the merged entities act for the one that stays. Their
@@ -38,6 +37,7 @@ pub(super) fn merge(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> 
     if from.is_empty() || from.len() > MERGED_MAX {
         return Err(Refusal::invalid(format!("'from_entity_ids' must be a list of 1 to {MERGED_MAX} ids")).into());
     }
+    ask.force.map(|force| force.checked("force")).transpose()?;
     if from.contains(&to) {
         return Err(Refusal::invalid("to_entity_id should not be present in from_entity_ids").into());
     }

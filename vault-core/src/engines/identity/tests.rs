@@ -236,6 +236,9 @@ fn what_an_entity_cannot_be_is_refused() {
     {
         assert!(vault.refused("entity", json!({"name": "x", "metadata": metadata})).contains("metadata"), "{metadata}");
     }
+    assert!(vault.refused("entity", json!({"name": "x", "disabled": "maybe"})).contains("true or false"));
+    vault.write("entity", json!({"name": "beth", "disabled": "true"}));
+    assert_eq!(vault.read("entity/name/beth")["disabled"], json!(true));
     for name in [" x", "a\nb", &"x".repeat(513)] {
         assert!(vault.refused("entity", json!({"name": name})).contains("name"), "{name:?}");
     }
