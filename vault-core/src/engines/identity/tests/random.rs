@@ -78,6 +78,10 @@ fn chosen<T: Clone>(from: &[T], number: usize) -> Option<T> {
     from.get(number.checked_rem(from.len())?).cloned()
 }
 
+fn several(from: &[String], numbers: &[usize]) -> Vec<String> {
+    numbers.iter().filter_map(|number| chosen(from, *number)).collect()
+}
+
 impl World {
     fn entities(&self) -> Vec<Entity> {
         let names = &self.vault.store.names;
@@ -117,10 +121,6 @@ impl World {
             .flat_map(|entity| entity.aliases.clone())
             .map(|alias| alias.id.to_string())
             .collect();
-        let groups: Vec<String> = self.groups().iter().map(|group| group.id.to_string()).collect();
-        let several = |from: &[String], numbers: &[usize]| -> Vec<String> {
-            numbers.iter().filter_map(|number| chosen(from, *number)).collect()
-        };
         let accessor = |world: &Self, mount: usize| world.vault.accessor(MOUNTS[mount]);
         match act {
             Act::Login { mount, name, groups } => {
@@ -164,6 +164,13 @@ impl World {
                     from.iter().for_each(|id| self.end(id, Fate::Merged(EntityId::parse(&to).unwrap())));
                 }
             }
+            groups => self.act_on_groups(groups, &entities),
+        }
+    }
+
+    fn act_on_groups(&mut self, act: &Act, entities: &[String]) {
+        let groups: Vec<String> = self.groups().iter().map(|group| group.id.to_string()).collect();
+        match act {
             Act::WriteGroup { group, name, policy, external, by_name } => {
                 let id = chosen(&groups, *group).filter(|_| !by_name);
                 let kind = if *external { "external" } else { "internal" };
@@ -172,11 +179,11 @@ impl World {
             }
             Act::SetMembers { group, entities: members, groups: below } => {
                 let Some(id) = chosen(&groups, *group) else { return };
-                let (members, below) = (several(&entities, members), several(&groups, below));
+                let (members, below) = (several(entities, members), several(&groups, below));
                 self.write(&format!("group/id/{id}"), json!({"member_entity_ids": members, "member_group_ids": below}));
             }
             Act::WriteGroupAlias { group, mount, name } => {
-                let accessor = accessor(self, *mount);
+                let accessor = self.vault.accessor(MOUNTS[*mount]);
                 let body =
                     json!({"name": NAMES[*name], "mount_accessor": accessor, "canonical_id": chosen(&groups, *group)});
                 self.write("group-alias", body);
@@ -190,6 +197,7 @@ impl World {
                 let Some(alias) = alias else { return };
                 self.attempt(Operation::Delete, &format!("group-alias/id/{}", alias.id), json!({}));
             }
+            other => panic!("{other:?} is not about groups"),
         }
     }
 
