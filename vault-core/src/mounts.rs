@@ -1,6 +1,6 @@
 //! The mount table, and with the policies the tables by which every request is routed and judged.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use data_encoding::HEXLOWER;
@@ -29,11 +29,15 @@ const MOUNT_VERSION: u8 = 2;
 const MOUNT_VERSION_BEFORE_AUTH_METHODS: u8 = 1;
 
 /// What is mounted from the start: path, type, description.
-const BUILT_IN: [(&str, &str, &str); 3] = [
+const BUILT_IN: [(&str, &str, &str); 4] = [
     ("auth/token/", "token", "token based credentials"),
     ("cubbyhole/", "cubbyhole", "per-token private secret storage"),
+    (IDENTITY_PATH, "identity", IDENTITY_DESCRIPTION),
     ("sys/", "system", "system endpoints used for control, policy and debugging"),
 ];
+
+const IDENTITY_PATH: &str = "identity/";
+const IDENTITY_DESCRIPTION: &str = "identity store";
 
 /// Beginnings of paths under which nothing can be mounted.
 const RESERVED: [&str; 4] = ["auth/", "cubbyhole/", "identity/", "sys/"];
@@ -195,6 +199,8 @@ impl Mount {
 pub struct Tables {
     mounts: BTreeMap<String, Arc<Mount>>,
     mount_ids: HashSet<MountId>,
+    /// Auth methods by accessor.
+    logins: HashMap<String, Arc<Mount>>,
     policies: BTreeMap<String, Arc<Policy>>,
     groups: Groups,
     rate_limits: Vec<RateLimit>,
@@ -209,7 +215,12 @@ impl Tables {
         groups: Groups,
     ) -> Self {
         let mounts: BTreeMap<_, _> = mounts.into_iter().map(|mount| (mount.path.clone(), Arc::new(mount))).collect();
+        let auth = mounts.values().filter(|mount| mount.path.starts_with("auth/"));
+        let logins: HashMap<_, _> = auth.map(|mount| (mount.accessor.clone(), Arc::clone(mount))).collect();
+        let mut groups = groups;
+        groups.retain_mounts(|accessor| logins.contains_key(accessor));
         Self {
+            logins,
             mount_ids: mounts.values().map(|mount| mount.id).collect(),
             mounts,
             policies: policies.into_iter().map(|policy| (policy.name().to_owned(), Arc::new(policy))).collect(),
@@ -246,6 +257,11 @@ impl Tables {
     /// Tells whether a mount is there.
     pub fn has_mount(&self, id: MountId) -> bool {
         self.mount_ids.contains(&id)
+    }
+
+    /// Finds an auth method by its accessor. What is left of one that was disabled leads nowhere.
+    pub fn login_mount(&self, accessor: &str) -> Option<&Arc<Mount>> {
+        self.logins.get(accessor)
     }
 
     /// Gives the groups of entities.
@@ -378,6 +394,9 @@ pub fn load_tables(names: &Names, view: &mut View) -> Result<Tables, Interrupt> 
             read_mounts.push(Mount::decode(&row.payload)?);
         }
     }
+    if !read_mounts.iter().any(|mount| mount.path == IDENTITY_PATH) {
+        read_mounts.push(identity_mount(names));
+    }
     let mut read_policies = vec![built_in(wrapping::POLICY_NAME, wrapping::POLICY_TEXT)?];
     for slot in &policies {
         if let Some(row) = view.entry(slot)? {
@@ -388,6 +407,22 @@ pub fn load_tables(names: &Names, view: &mut View) -> Result<Tables, Interrupt> 
     Ok(Tables::new(read_mounts, read_policies, groups)
         .with_rate_limits(quota::load(names, view)?)
         .with_audit_devices(audit::load_devices(names, view)?))
+}
+
+/// Makes the mount of identities for a vault that is older than it: always the same one, as its ids follow from the
+/// names key. Tuning it writes its row.
+fn identity_mount(names: &Names) -> Mount {
+    let slot = mount_slot(names, IDENTITY_PATH);
+    let id = *slot.key().as_bytes().last_chunk::<16>().unwrap_or(&[0; 16]);
+    Mount {
+        path: IDENTITY_PATH.to_owned(),
+        kind: "identity".to_owned(),
+        id: MountId(id),
+        accessor: format!("identity_{}", HEXLOWER.encode(id.first_chunk::<4>().unwrap_or(&[0; 4]))),
+        description: IDENTITY_DESCRIPTION.to_owned(),
+        options: BTreeMap::new(),
+        settings: MountSettings::default(),
+    }
 }
 
 /// Parses a policy that was checked when it was written.

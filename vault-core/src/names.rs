@@ -104,6 +104,11 @@ impl Names {
         let id = short_hash(&self.hash, &[b"entry/", &parent.id.0, name.as_bytes()]);
         Slot { domain: parent.domain, key: RowKey::new(parent.id, RowKind::Entry, id), name: name.to_owned() }
     }
+
+    /// Finds the row of the entry `name` inside `parent`, which a listing shows otherwise: in the case it was written in.
+    pub fn entry_listed_as(&self, parent: &Folder, name: &str, listed: &str) -> Slot {
+        Slot { name: listed.to_owned(), ..self.entry(parent, name) }
+    }
 }
 
 fn root(hash: &KeyedHash, domain: Domain, label: &str) -> Folder {

@@ -53,7 +53,8 @@ pub fn grant(
 ) -> Result<Step, Interrupt> {
     check_address(call, &login.parameters.bound_cidrs)?;
     let mut changes = changes;
-    let entity = enter(call, &login, &mut changes, view, rng)?;
+    let known_as = KnownAs { name: &login.alias_name, metadata: Some(&login.alias_metadata), groups: &login.groups };
+    let entity = enter(call, &known_as, &mut changes, view, rng)?;
     if entity.disabled {
         return Err(Refusal::denied().with_private("the entity is disabled").into());
     }
@@ -84,19 +85,32 @@ pub fn check_address(call: &Call<'_>, cidrs: &[String]) -> Result<(), Refusal> {
     }
 }
 
-/// Finds the entity of an alias, or makes it, and keeps the alias up to date.
-fn enter(
+/// What the call's mount says of somebody.
+pub(crate) struct KnownAs<'a> {
+    /// What it calls them.
+    pub(crate) name: &'a str,
+    /// What it says of them; `None` leaves what it said last.
+    pub(crate) metadata: Option<&'a BTreeMap<String, String>>,
+    /// Names of their groups; `None` leaves those of the last login.
+    pub(crate) groups: &'a Option<Vec<String>>,
+}
+
+/// Finds the entity of an alias at the call's mount, or makes it, and keeps the alias up to date.
+///
+/// # Errors
+/// Stops when something must be fetched first; denies an alias without a name.
+pub(crate) fn enter(
     call: &Call<'_>,
-    login: &Login,
+    login: &KnownAs<'_>,
     changes: &mut Vec<Change>,
     view: &mut View,
     rng: &mut dyn CryptoRng,
 ) -> Result<Entity, Interrupt> {
-    if login.alias_name.is_empty() || login.alias_name.len() > ALIAS_LENGTH_BYTES_MAX {
+    if login.name.is_empty() || login.name.len() > ALIAS_LENGTH_BYTES_MAX {
         return Err(Refusal::denied().with_private("the alias's name is empty or too long").into());
     }
     let accessor = &call.mount.accessor;
-    let slot = identity::alias_slot(call.names, accessor, &login.alias_name);
+    let slot = identity::alias_slot(call.names, accessor, login.name);
     let known = match identity::led(&slot, view)? {
         Some(id) => identity::find(call.names, id, view)?,
         None => None,
@@ -107,6 +121,8 @@ fn enter(
         groups.dedup();
         groups.truncate(GROUPS_MAX);
     }
+    // A row that leads to somebody whom the mount calls otherwise leads to nobody.
+    let known = known.filter(|entity| entity.alias_at(accessor).is_some_and(|alias| alias.name == login.name));
     let before = known.clone();
     let mut entity = known.unwrap_or_else(|| {
         let id = EntityId::random(rng);
@@ -118,15 +134,15 @@ fn enter(
     }
     match entity.aliases.iter_mut().find(|alias| alias.mount_accessor == *accessor) {
         Some(alias) => {
-            alias.metadata.clone_from(&login.alias_metadata);
+            alias.metadata = login.metadata.cloned().unwrap_or_else(|| std::mem::take(&mut alias.metadata));
             alias.groups = groups.unwrap_or_else(|| std::mem::take(&mut alias.groups));
         }
         None => {
             let alias = Alias {
                 id: AliasId::random(rng),
                 mount_accessor: accessor.clone(),
-                name: login.alias_name.clone(),
-                metadata: login.alias_metadata.clone(),
+                name: login.name.to_owned(),
+                metadata: login.metadata.cloned().unwrap_or_default(),
                 custom_metadata: BTreeMap::new(),
                 groups: groups.unwrap_or_default(),
                 created_at: call.now,

@@ -124,7 +124,13 @@ pub fn facts_of(entity: &Entity, tables: &Tables) -> IdentityFacts {
             id: entity.id.to_string(),
             name: entity.name.clone(),
             metadata: entity.metadata.clone(),
-            aliases: entity.aliases.iter().map(alias).collect(),
+            // What a disabled auth method said of somebody fills in no template any more.
+            aliases: entity
+                .aliases
+                .iter()
+                .filter(|own| tables.login_mount(&own.mount_accessor).is_some())
+                .map(alias)
+                .collect(),
         }),
         groups: groups.map(group).collect(),
     }

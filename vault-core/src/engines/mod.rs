@@ -5,6 +5,7 @@
 //! anybody who may mount) or to [`BUILT_IN`] (mounted once at a fixed path). Help, tests and mounting walk these lists.
 
 mod cubbyhole;
+mod identity;
 mod kv;
 mod route;
 pub mod system;
@@ -236,7 +237,8 @@ pub fn route(engine: &dyn Engine, mount: &Mount, path: &str) -> Option<&'static 
 pub static ENGINES: &[&dyn Engine] = &[&kv::Kv];
 
 /// The engines that are mounted once, at a fixed path, from the start.
-pub static BUILT_IN: &[&dyn Engine] = &[&cubbyhole::Cubbyhole, &token::Tokens, &system::System];
+pub static BUILT_IN: &[&dyn Engine] =
+    &[&cubbyhole::Cubbyhole, &identity::IdentityStore, &token::Tokens, &system::System];
 
 /// Finds the engine of a mount by its type name.
 pub fn find(kind: &str) -> Option<&'static dyn Engine> {

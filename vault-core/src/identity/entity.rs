@@ -62,7 +62,7 @@ pub struct Alias {
     pub updated_at: Timestamp,
 }
 
-/// A row of the folder of entities.
+/// A row of the folder of entities, or of the folder of those that were merged away.
 #[derive(Serialize, Deserialize)]
 enum Stored {
     Entity(Entity),
@@ -97,13 +97,24 @@ pub(crate) fn folder(names: &Names) -> Folder {
     names.root(Domain::System, "entities")
 }
 
-fn slot(names: &Names, id: EntityId) -> Slot {
+/// Finds the row of an entity.
+pub(crate) fn slot(names: &Names, id: EntityId) -> Slot {
     names.entry(&folder(names), &id.to_string())
+}
+
+/// Finds the row that says into which entity another was merged. They lie apart, so that listing entities shows none.
+fn merged_slot(names: &Names, id: EntityId) -> Slot {
+    names.entry(&names.root(Domain::System, "merged-entities"), &id.to_string())
+}
+
+/// Finds the folder of the names of all entities.
+pub(crate) fn names_folder(names: &Names) -> Folder {
+    names.root(Domain::System, "entity-names")
 }
 
 /// Finds the row that leads from a name, whatever its case, to the entity's id.
 pub(crate) fn name_slot(names: &Names, name: &str) -> Slot {
-    names.entry(&names.root(Domain::System, "entity-names"), &name.to_lowercase())
+    names.entry_listed_as(&names_folder(names), &name.to_lowercase(), name)
 }
 
 /// Finds the row that leads from a name at a mount to the entity's id.
@@ -112,9 +123,14 @@ pub(crate) fn alias_slot(names: &Names, mount_accessor: &str, name: &str) -> Slo
     names.entry(&folder, name)
 }
 
+/// Finds the folder of the ids of all aliases.
+pub(crate) fn alias_ids_folder(names: &Names) -> Folder {
+    names.root(Domain::System, "entity-alias-ids")
+}
+
 /// Finds the row that leads from an alias's id to its entity's.
 pub(crate) fn alias_id_slot(names: &Names, id: AliasId) -> Slot {
-    names.entry(&names.root(Domain::System, "entity-alias-ids"), &id.to_string())
+    names.entry(&alias_ids_folder(names), &id.to_string())
 }
 
 /// Reads an entity by its own id; one that was merged away is not there.
@@ -122,7 +138,7 @@ pub(crate) fn alias_id_slot(names: &Names, id: AliasId) -> Slot {
 /// # Errors
 /// Stops when the row must be fetched first or cannot be read.
 pub(crate) fn read(names: &Names, id: EntityId, view: &mut View) -> Result<Option<Entity>, Interrupt> {
-    match row(names, id, view)? {
+    match row(&slot(names, id), view)? {
         Some(Stored::Entity(entity)) => Ok(Some(entity)),
         Some(Stored::MergedInto(_)) | None => Ok(None),
     }
@@ -135,17 +151,19 @@ pub(crate) fn read(names: &Names, id: EntityId, view: &mut View) -> Result<Optio
 pub(crate) fn find(names: &Names, id: EntityId, view: &mut View) -> Result<Option<Entity>, Interrupt> {
     let mut id = id;
     for _ in 0..MERGES_MAX {
-        match row(names, id, view)? {
-            Some(Stored::Entity(entity)) => return Ok(Some(entity)),
+        if let Some(entity) = read(names, id, view)? {
+            return Ok(Some(entity));
+        }
+        match row(&merged_slot(names, id), view)? {
             Some(Stored::MergedInto(into)) => id = into,
-            None => return Ok(None),
+            Some(Stored::Entity(_)) | None => return Ok(None),
         }
     }
     Ok(None)
 }
 
-fn row(names: &Names, id: EntityId, view: &mut View) -> Result<Option<Stored>, Interrupt> {
-    match view.entry(&slot(names, id))? {
+fn row(slot: &Slot, view: &mut View) -> Result<Option<Stored>, Interrupt> {
+    match view.entry(slot)? {
         None => Ok(None),
         Some(opened) => Ok(Some(record_format::decode(ENTITY_VERSION, &opened.payload)?)),
     }
@@ -160,18 +178,30 @@ pub(crate) fn store(names: &Names, entity: &Entity) -> Result<Change, Refusal> {
     Ok(Change::Put { slot: slot(names, entity.id), payload })
 }
 
-/// Gives the change that hands an entity's tokens to another.
+/// Gives the changes that hand the tokens of an entity to another, with those of the entities that were merged into it
+/// before: so each of them leads there in one step.
 ///
 /// # Errors
-/// Refuses with an internal error if it cannot be written.
-pub(crate) fn merge_into(names: &Names, from: EntityId, into: EntityId) -> Result<Change, Refusal> {
-    let payload = record_format::encode(ENTITY_VERSION, &Stored::MergedInto(into))?;
-    Ok(Change::Put { slot: slot(names, from), payload })
+/// Refuses with an internal error if they cannot be written.
+pub(crate) fn merge_into(names: &Names, from: &Entity, into: EntityId) -> Result<Vec<Change>, Refusal> {
+    let mut changes = vec![Change::Delete { slot: slot(names, from.id) }];
+    for id in from.merged.iter().chain([&from.id]) {
+        let payload = record_format::encode(ENTITY_VERSION, &Stored::MergedInto(into))?;
+        changes.push(Change::Put { slot: merged_slot(names, *id), payload });
+    }
+    Ok(changes)
 }
 
-/// Gives the change that removes an entity's own row: its tokens are dead from then on.
-pub(crate) fn remove(names: &Names, id: EntityId) -> Change {
-    Change::Delete { slot: slot(names, id) }
+/// Gives the changes that remove an entity with every row that leads to it: its tokens, and those of the entities that
+/// were merged into it, are dead from then on.
+pub(crate) fn remove(names: &Names, entity: &Entity) -> Vec<Change> {
+    let mut slots = vec![slot(names, entity.id), name_slot(names, &entity.name)];
+    slots.extend(entity.merged.iter().map(|id| merged_slot(names, *id)));
+    for alias in &entity.aliases {
+        slots.push(alias_slot(names, &alias.mount_accessor, &alias.name));
+        slots.push(alias_id_slot(names, alias.id));
+    }
+    slots.into_iter().map(|slot| Change::Delete { slot }).collect()
 }
 
 /// Gives the change that lets a row lead to an entity.
@@ -184,11 +214,16 @@ pub(crate) fn lead(slot: Slot, id: EntityId) -> Change {
 /// # Errors
 /// Stops when the row must be fetched first or is damaged.
 pub(crate) fn led(slot: &Slot, view: &mut View) -> Result<Option<EntityId>, Interrupt> {
+    Ok(led_id(slot, view)?.map(EntityId))
+}
+
+/// Reads the 16 bytes of the id that a row leads to.
+pub(super) fn led_id(slot: &Slot, view: &mut View) -> Result<Option<[u8; 16]>, Interrupt> {
     match view.entry(slot)? {
         None => Ok(None),
         Some(opened) => match opened.payload.expose().try_into() {
-            Ok(bytes) => Ok(Some(EntityId(bytes))),
-            Err(_) => Err(Refusal::internal("a row that leads to an entity is damaged").into()),
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(_) => Err(Refusal::internal("a row that leads to an entity or a group is damaged").into()),
         },
     }
 }

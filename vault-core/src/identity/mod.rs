@@ -8,7 +8,11 @@ mod group;
 
 pub use entity::{Alias, Entity};
 pub(crate) use entity::{
-    alias_id_slot, alias_slot, find, folder as entities, lead, led, merge_into, name_slot, read, remove, store,
+    alias_id_slot, alias_ids_folder, alias_slot, find, folder as entities, lead, led, merge_into, name_slot,
+    names_folder, read, remove, slot, store,
 };
 pub use group::{GROUPS_MAX, Group, GroupAlias, GroupKind, Groups};
-pub(crate) use group::{folder as groups, load as load_groups, slot as group_slot};
+pub(crate) use group::{
+    alias_id_slot as group_alias_id_slot, alias_slot as group_alias_slot, lead as lead_to_group, led as led_to_group,
+    load as load_groups, name_slot as group_name_slot, read as read_group, remove as remove_group, slot as group_slot,
+};

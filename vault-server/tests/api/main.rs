@@ -10,6 +10,7 @@ mod audit;
 mod devices;
 mod faults;
 mod flow;
+mod identity;
 mod leases;
 mod quotas;
 mod seal;

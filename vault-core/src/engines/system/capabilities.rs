@@ -57,7 +57,11 @@ fn acl(call: &Call<'_>, id: &TokenId, view: &mut View, otherwise: &str) -> Resul
         Err(interrupt) => return Err(interrupt),
     };
     let entity = match token.entity {
-        Some(id) => identity::find(call.names, id, view)?,
+        Some(id) => {
+            let entity = identity::find(call.names, id, view)?.filter(|entity| !entity.disabled);
+            // The token of an entity that is disabled or gone may do nothing.
+            Some(entity.ok_or_else(|| Refusal::invalid(otherwise))?)
+        }
         None => None,
     };
     let brought = entity.as_ref().map(|entity| policies_of(entity, call.tables)).unwrap_or_default();

@@ -8,11 +8,14 @@ use serde_json::Value;
 
 use super::role::{self, Role};
 use super::{Call, Step, has_sudo};
-use crate::auth::parameters;
+use crate::auth::login::{KnownAs, enter};
 use crate::auth::token::lifetime::{self, Bounds, Life};
 use crate::auth::token::{self, DESCENT_MAX, Token, TokenId, draw_accessor, draw_token};
+use crate::auth::{parameters, policies_of};
+use crate::engines::Change;
 use crate::field::span;
-use crate::refusal::Refusal;
+use crate::identity::Entity;
+use crate::refusal::{Class, Refusal};
 use crate::reply::{Content, Grant, Reply};
 use crate::secret::SecretText;
 use crate::time::Span;
@@ -75,6 +78,8 @@ fn create(
         check_descent(call, view)?;
     }
     let policies = policies(call, &ask, role.as_ref(), sudo)?;
+    let mut changes = Vec::new();
+    let entity = entity(call, &ask, role.as_ref(), orphan, &mut changes, view, rng)?;
     let text = match &ask.id {
         Some(id) if !id.is_empty() => {
             check_unused(call, id, view)?;
@@ -83,10 +88,41 @@ fn create(
         _ => draw_token(rng),
     };
     let id = TokenId::of(&text, call.token_ids);
-    let (token, warnings) = describe(call, &ask, role.as_ref(), orphan, policies, rng)?;
-    let changes = token::store(call.names, &id, &token, view)?;
-    let content = Content { auth: Some(Grant::of(text, &token, token.creation_ttl)), warnings, ..Content::default() };
+    let (mut token, warnings) = describe(call, &ask, role.as_ref(), orphan, policies, rng)?;
+    token.entity = entity.as_ref().map(|entity| entity.id);
+    changes.extend(token::store(call.names, &id, &token, view)?);
+    let brought = entity.as_ref().map(|entity| policies_of(entity, call.tables)).unwrap_or_default();
+    let identity_policies: Vec<String> = brought.into_iter().collect();
+    let grant = Grant { identity_policies, ..Grant::of(text, &token, token.creation_ttl) };
+    let content = Content { auth: Some(grant), warnings, ..Content::default() };
     Ok(Step::commit(Reply::Content(content), changes))
+}
+
+/// Finds the entity that the new token acts for: that of the alias asked for, if the role allows it; else a token that
+/// somebody makes for themselves acts for the same entity as theirs, and an orphan for none.
+fn entity(
+    call: &Call<'_>,
+    ask: &Ask,
+    role: Option<&Role>,
+    orphan: bool,
+    changes: &mut Vec<Change>,
+    view: &mut View,
+    rng: &mut dyn CryptoRng,
+) -> Result<Option<Entity>, Interrupt> {
+    let Some(alias) = ask.entity_alias.as_deref().filter(|alias| !alias.is_empty()) else {
+        return Ok(call.identity()?.entity().filter(|_| !orphan).cloned());
+    };
+    let role = role.ok_or_else(|| Refusal::invalid("'entity_alias' is only allowed in combination with token role"))?;
+    let alias = alias.to_lowercase();
+    if !role.allows_alias(&alias) || alias.chars().any(char::is_control) {
+        return Err(Refusal::invalid("invalid 'entity_alias' value").into());
+    }
+    let entity = enter(call, &KnownAs { name: &alias, metadata: None, groups: &None }, changes, view, rng)?;
+    if entity.disabled {
+        let refusal = Refusal::new(Class::Denied, "entity from the given entity alias is disabled");
+        return Err(refusal.into());
+    }
+    Ok(Some(entity))
 }
 
 /// Checks that no token has the text that somebody chose. One that is drawn has 190 random bits and meets none.
@@ -119,9 +155,6 @@ fn check_bounds(ask: &Ask) -> Result<(), Refusal> {
 fn check_powers(call: &Call<'_>, ask: &Ask, role: Option<&Role>, sudo: bool) -> Result<(), Refusal> {
     if call.identity()?.token().uses_left.is_some() {
         return Err(Refusal::invalid("restricted use token cannot generate child tokens"));
-    }
-    if ask.entity_alias.as_ref().is_some_and(|alias| !alias.is_empty()) {
-        return Err(Refusal::invalid("entity aliases are not supported yet: leave entity_alias out"));
     }
     parameters::check_type(ask.kind.as_deref())?;
     if let Some(id) = ask.id.as_ref().filter(|id| !id.is_empty()) {
@@ -240,8 +273,6 @@ fn describe(
         renewable: !endless && ask.renewable.unwrap_or(true) && role.is_none_or(|role| role.renewable),
         role: role.map(|role| role.name.clone()),
         bound_cidrs: role.map(|role| role.bound_cidrs.clone()).unwrap_or_default(),
-        // A token that somebody makes for themselves acts for the same entity; an orphan acts for none.
-        entity: (!orphan).then_some(parent.entity).flatten(),
         ..Token::new(draw_accessor(rng), policies, call.now)
     };
     let mut warnings = Vec::new();

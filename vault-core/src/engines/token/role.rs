@@ -14,10 +14,12 @@ use crate::names::{Domain, Folder, Names, Slot};
 use crate::record_format;
 use crate::refusal::Refusal;
 use crate::reply::Reply;
+use crate::secret::SecretBytes;
 use crate::time::Span;
 use crate::view::{Interrupt, View};
 
-const ROLE_VERSION: u8 = 1;
+const ROLE_VERSION: u8 = 2;
+const ROLE_VERSION_BEFORE_ENTITY_ALIASES: u8 = 1;
 
 /// What is stored of a role.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -35,6 +37,47 @@ pub(super) struct Role {
     pub(super) uses: u64,
     pub(super) no_default_policy: bool,
     pub(super) bound_cidrs: Vec<String>,
+    /// Entity aliases that tokens may be made for, in lower case; `*` stands for any text.
+    pub(super) allowed_entity_aliases: Vec<String>,
+}
+
+/// The record before roles knew of entity aliases: the same without the last field.
+#[derive(Serialize, Deserialize)]
+struct RoleBeforeEntityAliases {
+    name: String,
+    allowed_policies: Vec<String>,
+    allowed_policies_glob: Vec<String>,
+    disallowed_policies: Vec<String>,
+    disallowed_policies_glob: Vec<String>,
+    orphan: bool,
+    renewable: bool,
+    path_suffix: String,
+    explicit_max_ttl: Span,
+    period: Span,
+    uses: u64,
+    no_default_policy: bool,
+    bound_cidrs: Vec<String>,
+}
+
+impl From<RoleBeforeEntityAliases> for Role {
+    fn from(old: RoleBeforeEntityAliases) -> Self {
+        Self {
+            name: old.name,
+            allowed_policies: old.allowed_policies,
+            allowed_policies_glob: old.allowed_policies_glob,
+            disallowed_policies: old.disallowed_policies,
+            disallowed_policies_glob: old.disallowed_policies_glob,
+            orphan: old.orphan,
+            renewable: old.renewable,
+            path_suffix: old.path_suffix,
+            explicit_max_ttl: old.explicit_max_ttl,
+            period: old.period,
+            uses: old.uses,
+            no_default_policy: old.no_default_policy,
+            bound_cidrs: old.bound_cidrs,
+            allowed_entity_aliases: Vec::new(),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -74,7 +117,21 @@ impl Role {
             uses: 0,
             no_default_policy: false,
             bound_cidrs: Vec::new(),
+            allowed_entity_aliases: Vec::new(),
         }
+    }
+
+    fn decode(payload: &SecretBytes) -> Result<Self, Refusal> {
+        if record_format::version(payload) == Some(ROLE_VERSION_BEFORE_ENTITY_ALIASES) {
+            let old: RoleBeforeEntityAliases = record_format::decode(ROLE_VERSION_BEFORE_ENTITY_ALIASES, payload)?;
+            return Ok(old.into());
+        }
+        record_format::decode(ROLE_VERSION, payload)
+    }
+
+    /// Tells whether the role lets tokens be made for an entity alias, given in lower case.
+    pub(super) fn allows_alias(&self, alias: &str) -> bool {
+        matches_any(&self.allowed_entity_aliases, alias)
     }
 
     /// Tells whether the role says which policies its tokens may have, whoever makes them.
@@ -140,20 +197,20 @@ fn slot(call: &Call<'_>, name: &str) -> Slot {
 pub(super) fn load(call: &Call<'_>, name: &str, view: &mut View) -> Result<Role, Interrupt> {
     let row = view.entry(&slot(call, name))?;
     let row = row.ok_or_else(|| Refusal::invalid(format!("unknown role {name}")))?;
-    Ok(record_format::decode(ROLE_VERSION, &row.payload)?)
+    Ok(Role::decode(&row.payload)?)
 }
 
 pub(super) fn read(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
     let name = call.capture("role");
     let row = view.entry(&slot(call, name))?.ok_or_else(Refusal::missing)?;
-    let role: Role = record_format::decode(ROLE_VERSION, &row.payload)?;
+    let role = Role::decode(&row.payload)?;
     let data = json!({
         "name": role.name,
         "allowed_policies": role.allowed_policies,
         "allowed_policies_glob": role.allowed_policies_glob,
         "disallowed_policies": role.disallowed_policies,
         "disallowed_policies_glob": role.disallowed_policies_glob,
-        "allowed_entity_aliases": null,
+        "allowed_entity_aliases": Some(&role.allowed_entity_aliases).filter(|aliases| !aliases.is_empty()),
         "orphan": role.orphan,
         "renewable": role.renewable,
         "path_suffix": role.path_suffix,
@@ -174,7 +231,7 @@ pub(super) fn write(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> 
     let ask: Ask = call.request.parse()?;
     let slot = slot(call, name);
     let mut role = match view.entry(&slot)? {
-        Some(row) => record_format::decode(ROLE_VERSION, &row.payload)?,
+        Some(row) => Role::decode(&row.payload)?,
         None => Role::new(&name.to_lowercase()),
     };
     apply(&mut role, ask)?;
@@ -183,9 +240,6 @@ pub(super) fn write(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> 
 }
 
 fn apply(role: &mut Role, ask: Ask) -> Result<(), Refusal> {
-    if ask.allowed_entity_aliases.is_some_and(|aliases| !aliases.into_list().is_empty()) {
-        return Err(Refusal::invalid("entity aliases are not supported yet: leave allowed_entity_aliases out"));
-    }
     check_type(ask.token_type.as_deref())?;
     let lower = |texts: Texts| texts.into_list().into_iter().map(|name| name.to_lowercase()).collect();
     let lists = [
@@ -193,6 +247,7 @@ fn apply(role: &mut Role, ask: Ask) -> Result<(), Refusal> {
         (&mut role.allowed_policies_glob, ask.allowed_policies_glob),
         (&mut role.disallowed_policies, ask.disallowed_policies),
         (&mut role.disallowed_policies_glob, ask.disallowed_policies_glob),
+        (&mut role.allowed_entity_aliases, ask.allowed_entity_aliases),
     ];
     for (list, asked) in lists {
         if let Some(asked) = asked {
@@ -224,6 +279,30 @@ pub(super) fn delete(call: &Call<'_>, _: &mut View, _: &mut dyn CryptoRng) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_record_of_the_first_version_is_read() {
+        let old = RoleBeforeEntityAliases {
+            name: "r".to_owned(),
+            allowed_policies: vec!["a".to_owned()],
+            allowed_policies_glob: Vec::new(),
+            disallowed_policies: Vec::new(),
+            disallowed_policies_glob: vec!["b*".to_owned()],
+            orphan: true,
+            renewable: false,
+            path_suffix: String::new(),
+            explicit_max_ttl: Span(1),
+            period: Span(2),
+            uses: 3,
+            no_default_policy: true,
+            bound_cidrs: vec!["10.0.0.0/8".to_owned()],
+        };
+        let payload = record_format::encode(ROLE_VERSION_BEFORE_ENTITY_ALIASES, &old).unwrap();
+        let role = Role::decode(&payload).unwrap();
+        assert_eq!((role.name.as_str(), role.uses, role.bound_cidrs.len()), ("r", 3, 1));
+        assert!(!role.allows_alias("anybody") && !role.allows_alias(""));
+        assert_eq!(Role::decode(&record_format::encode(ROLE_VERSION, &role).unwrap()).unwrap(), role);
+    }
 
     #[test]
     fn a_star_stands_for_any_text() {
