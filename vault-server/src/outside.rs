@@ -1,5 +1,7 @@
 //! The world outside, as pure code may ask it: password hashes, which take long on purpose, and other servers.
 
+mod http;
+
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
@@ -11,11 +13,12 @@ const HASHES_MAX: usize = 2;
 /// Answers questions.
 pub(crate) struct Outside {
     hashes: Arc<Semaphore>,
+    http: http::Servers,
 }
 
 impl Default for Outside {
     fn default() -> Self {
-        Self { hashes: Arc::new(Semaphore::new(HASHES_MAX)) }
+        Self { hashes: Arc::new(Semaphore::new(HASHES_MAX)), http: http::Servers::default() }
     }
 }
 
@@ -24,7 +27,7 @@ impl Outside {
     pub(crate) async fn answer(&self, question: Question) -> Answer {
         match question {
             Question::PasswordHash(question) => self.hash(question).await,
-            Question::Http(_) => Answer::Failed("this server asks no other server".to_owned()),
+            Question::Http(question) => self.http.answer(question).await,
         }
     }
 
