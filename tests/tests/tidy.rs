@@ -15,6 +15,7 @@ const FILE_LINES_MAX: usize = 500;
 /// Everything the core may depend on: cryptography, encodings, data. Nothing here does IO or reads a clock.
 const CORE_DEPENDENCIES: &[&str] = &[
     "argon2",
+    "aws-lc-rs",
     "bech32",
     "chacha20poly1305",
     "curve25519-dalek",

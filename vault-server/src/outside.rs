@@ -1,5 +1,7 @@
 //! The world outside, as pure code may ask it: password hashes, which take long on purpose, and other servers.
 
+mod http;
+
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
@@ -15,6 +17,7 @@ const HASHES_MAX: usize = 2;
 /// Answers questions.
 pub(crate) struct Outside {
     hashes: Arc<Semaphore>,
+    http: http::Servers,
     server: KnownFacts,
     devices: DeviceRules,
 }
@@ -22,16 +25,16 @@ pub(crate) struct Outside {
 impl Outside {
     /// Prepares to answer; `server` is what the settings say of this server, `devices` where audit devices may write.
     pub(crate) fn new(server: KnownFacts, devices: DeviceRules) -> Self {
-        Self { hashes: Arc::new(Semaphore::new(HASHES_MAX)), server, devices }
+        Self { hashes: Arc::new(Semaphore::new(HASHES_MAX)), http: http::Servers::default(), server, devices }
     }
 
     /// Answers a question; what goes wrong is an answer too.
     pub(crate) async fn answer(&self, question: Question) -> Answer {
         match question {
             Question::PasswordHash(question) => self.hash(question).await,
+            Question::Http(question) => self.http.answer(question).await,
             Question::OpenDevice(target) => self.check_device(target).await,
             Question::Server => Answer::Server(Box::new(self.server.now())),
-            Question::Http(_) => Answer::Failed("this server asks no other server".to_owned()),
         }
     }
 

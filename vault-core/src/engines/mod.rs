@@ -10,7 +10,7 @@ mod kv;
 mod route;
 pub mod system;
 #[cfg(test)]
-mod test_store;
+pub(crate) mod test_store;
 mod token;
 pub(crate) mod tree;
 

@@ -10,6 +10,7 @@ use super::{Call, Step};
 use crate::auth::parameters::{check_type, checked_cidrs};
 use crate::engines::Change;
 use crate::field::{Texts, span};
+use crate::glob::matches_any;
 use crate::names::{Domain, Folder, Names, Slot};
 use crate::record_format;
 use crate::refusal::Refusal;
@@ -165,25 +166,6 @@ impl Role {
     }
 }
 
-/// Tells whether a name matches one of the patterns, in which `*` stands for any text.
-fn matches_any(patterns: &[String], name: &str) -> bool {
-    patterns.iter().any(|pattern| matches(pattern, name))
-}
-
-fn matches(pattern: &str, name: &str) -> bool {
-    let Some((head, rest)) = pattern.split_once('*') else { return pattern == name };
-    let Some(mut left) = name.strip_prefix(head) else { return false };
-    let mut pieces: Vec<&str> = rest.split('*').collect();
-    let last = pieces.pop().unwrap_or_default();
-    for piece in pieces {
-        match left.find(piece) {
-            Some(at) => left = left.get(at + piece.len()..).unwrap_or_default(),
-            None => return false,
-        }
-    }
-    left.ends_with(last)
-}
-
 /// Finds the folder of all roles.
 pub(super) fn folder(names: &Names) -> Folder {
     names.root(Domain::System, "token-roles")
@@ -302,23 +284,5 @@ mod tests {
         assert_eq!((role.name.as_str(), role.uses, role.bound_cidrs.len()), ("r", 3, 1));
         assert!(!role.allows_alias("anybody") && !role.allows_alias(""));
         assert_eq!(Role::decode(&record_format::encode(ROLE_VERSION, &role).unwrap()).unwrap(), role);
-    }
-
-    #[test]
-    fn a_star_stands_for_any_text() {
-        let cases = [
-            ("a", "a", true),
-            ("a*", "abc", true),
-            ("*c", "abc", true),
-            ("a*c", "abbc", true),
-            ("a*b*c", "axbxc", true),
-            ("a*b*c", "axc", false),
-            ("*", "", true),
-            ("a*a", "a", false),
-            ("b*", "abc", false),
-        ];
-        for (pattern, name, expected) in cases {
-            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
-        }
     }
 }
