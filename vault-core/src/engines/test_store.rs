@@ -9,7 +9,8 @@ use serde_json::Value;
 use super::{Call, Change, Effect, Engine};
 use crate::auth::Sender;
 use crate::auth::token::Token;
-use crate::id::{MountId, RequestId, Revision};
+use crate::barrier::KeyringFacts;
+use crate::id::{MountId, RequestId, Revision, Term};
 use crate::keys::KeyedHash;
 use crate::mounts::{Mount, MountSettings, Tables};
 use crate::names::{Folder, Names};
@@ -125,6 +126,7 @@ impl TestStore {
                 names: &self.names,
                 token_ids: &self.token_ids,
                 now: self.now,
+                keyring: KeyringFacts { term: Term(3), installed_at: START, encryptions: 7 },
             };
             match super::decide(&call, &mut view, &mut self.rng) {
                 Ok(step) => break step,

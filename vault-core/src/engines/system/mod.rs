@@ -4,6 +4,7 @@
 mod capabilities;
 mod mounts;
 mod policies;
+mod rotate;
 mod tune;
 mod ui;
 mod wrapping;
@@ -23,6 +24,14 @@ static ROUTES: &[Route] = &[
     Route::sudo("seal", &[(Write, seal)], "Seals the vault"),
     // One node has nobody to hand over to.
     Route::sudo("step-down", &[(Write, done)], "Hands over to another node, of which there is none"),
+    Route::sudo("rotate", &[(Write, rotate::rotate)], "Seals in a new barrier key from now on"),
+    Route::sudo("rotate/keyring", &[(Write, rotate::rotate)], "Seals in a new barrier key from now on"),
+    Route::new(
+        "rotate/config",
+        &[(Read, rotate::read_settings), (Write, rotate::write_settings)],
+        "When the barrier key is rotated without being asked",
+    ),
+    Route::new("key-status", &[(Read, rotate::status)], "Describes the barrier key"),
     Route::new("mounts", &[(Read, mounts::list_secrets)], "Lists secrets engines"),
     Route::new("mounts/{path*}/tune", &[(Read, tune::read), (Write, tune::write)], "Settings of a mount"),
     Route::new(
