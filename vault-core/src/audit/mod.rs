@@ -2,6 +2,7 @@
 //!
 //! Format: docs/formats.md, "Audit record". Secret values appear as keyed hashes only.
 
+mod ceremony;
 mod hashed;
 mod line;
 
@@ -17,6 +18,7 @@ use crate::reply::{Content, Reply};
 use crate::request::Request;
 use crate::secret::SecretBytes;
 use crate::time::Timestamp;
+pub use ceremony::{Ceremony, CeremonyEvent};
 use line::Line;
 
 /// One record: a JSON object without its opening brace and without a newline; the log adds both, and the number of

@@ -96,7 +96,7 @@ impl Vault {
         }
     }
 
-    async fn identify(
+    pub(super) async fn identify(
         &self,
         open: &Open,
         rules: &Generation,
@@ -167,6 +167,7 @@ impl Vault {
             names: open.barrier().names(),
             token_ids: open.barrier().token_ids(),
             now: self.environment.now(),
+            keyring: open.barrier().facts(),
         }
     }
 
@@ -231,12 +232,20 @@ impl Vault {
 
     /// Carries out the effects, logs the outcome and gives the reply.
     async fn complete(&self, open: Arc<Open>, completed: Completed) -> Result<Reply, Refusal> {
+        let mut completed = completed;
+        if completed.effects().contains(&Effect::Rotate)
+            && let Err(refusal) = self.rotate(&open).await
+        {
+            completed = completed.into_recorded().refuse(refusal);
+        }
         let mut seal = false;
         for effect in completed.effects() {
             match effect {
                 Effect::ReloadTables => open.rules.expire(),
                 Effect::Purge => self.purge.notify_one(),
                 Effect::CollectTokens => self.collect.notify_one(),
+                Effect::Rotate => {}
+                Effect::CheckRotation => self.check_rotation.notify_one(),
                 Effect::Seal => seal = true,
             }
         }
