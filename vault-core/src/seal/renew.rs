@@ -179,3 +179,6 @@ impl Unsealed {
 fn put(key: RowKey, label: &[u8], value: &Arc<[u8]>) -> Write {
     Write::Put { key, label: label.into(), value: Arc::clone(value) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,8 +7,11 @@
 )]
 
 mod audit;
+mod ceremonies;
+mod ceremony_faults;
 mod faults;
 mod flow;
+mod rotation;
 mod seal;
 mod stranger;
 mod support;
