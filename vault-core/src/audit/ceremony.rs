@@ -28,6 +28,8 @@ pub enum CeremonyEvent<'a> {
         /// The one that makes room for it.
         displaced: Option<AttemptId>,
     },
+    /// No attempt begins, since there is no room.
+    BeginRefused,
     /// A share is taken.
     ShareTaken {
         /// The share's number.
@@ -85,6 +87,7 @@ impl Record {
         }
         let (word, share, displaced, reason) = match *event {
             CeremonyEvent::Begin { displaced } => ("begin", None, displaced, None),
+            CeremonyEvent::BeginRefused => ("begin-refused", None, None, None),
             CeremonyEvent::ShareTaken { index, displaced } => ("share-taken", Some(index), displaced, None),
             CeremonyEvent::ShareRefused { index, reason } => ("share-refused", index, None, Some(reason)),
             CeremonyEvent::Cancel => ("cancel", None, None, None),

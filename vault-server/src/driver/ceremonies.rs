@@ -165,7 +165,13 @@ impl Vault {
     ) -> Result<AttemptId, Refusal> {
         let crowded = |full: Full| Refusal::new(Class::Busy, full.to_string());
         let id = AttemptId::random(&mut self.environment.rng());
-        let displaced = attempts.displaced_by(standing.party()).map_err(crowded)?;
+        let displaced = match attempts.displaced_by(standing.party()) {
+            Ok(displaced) => displaced,
+            Err(full) => {
+                self.record_ceremony(open, (ceremony, None), CeremonyEvent::BeginRefused, standing).await?;
+                return Err(crowded(full));
+            }
+        };
         self.record_ceremony(open, (ceremony, Some(id)), CeremonyEvent::Begin { displaced }, standing).await?;
         attempts.begin(id, purpose, standing.party(), self.environment.now()).map_err(crowded)?;
         Ok(id)

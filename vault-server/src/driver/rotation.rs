@@ -59,7 +59,10 @@ impl Vault {
 }
 
 pub(super) fn renew_refusal(error: &RenewError) -> Refusal {
-    Refusal::internal(error.to_string())
+    match error {
+        RenewError::Elsewhere => Refusal::new(Class::Unavailable, error.to_string()),
+        other => Refusal::internal(other.to_string()),
+    }
 }
 
 /// Refuses because the rows of the seal were not written.

@@ -224,6 +224,19 @@ async fn a_flood_from_one_network_displaces_itself() {
 }
 
 #[tokio::test]
+async fn a_full_list_makes_room_only_where_nobody_is_hurt() {
+    let vault = TestVault::ready().await;
+    for _ in 0..32 {
+        vault.expect(200, "PUT", ROOT, None).await;
+    }
+    vault.expect_as("", 429, "PUT", ROOT, None).await;
+    assert!(vault.audit().iter().any(|record| record["event"] == json!("begin-refused")));
+    begin(&vault, REKEY).await;
+    vault.expect(204, "DELETE", ROOT, None).await;
+    begin(&vault, ROOT).await;
+}
+
+#[tokio::test]
 async fn only_unlimited_tokens_with_sudo_make_privileged() {
     let vault = TestVault::ready().await;
     let path = format!("path \"{REKEY}\" {{ capabilities = [\"update\", \"delete\", \"read\"] }}");

@@ -62,6 +62,26 @@ async fn a_lost_answer_loses_no_shares_and_no_term() {
     assert_eq!(vault.expect(200, "GET", "kv/a", None).await["data"], json!({"x": "1"}));
 }
 
+/// A store that commits a rekey, tells that it failed and cannot be read afterwards: whoever withheld the new shares now
+/// would lose the vault.
+#[tokio::test]
+async fn new_shares_of_unknown_standing_are_handed_out_with_a_warning() {
+    let (mut vault, plan) = faulty().await;
+    let nonce = begin(&vault, REKEY).await;
+    vault.expect_as("", 200, "PUT", "sys/rekey/update", given(&vault.keys[0], &nonce)).await;
+    plan.losing_blinds.store(true, Ordering::SeqCst);
+    plan.answers_to_lose.store(1, Ordering::SeqCst);
+    let made = vault.expect_as("", 200, "PUT", "sys/rekey/update", given(&vault.keys[1], &nonce)).await;
+    assert!(text(&made["warnings"][0]).contains("keep both sets"), "{made}");
+    plan.reads_fail.store(false, Ordering::SeqCst);
+    let refused = vault.expect(503, "PUT", "sys/rotate", None).await;
+    assert!(text(&refused["errors"][0]).contains("seal and unseal"), "{refused}");
+    vault.expect(204, "PUT", "sys/seal", None).await;
+    vault.keys = keys(&made);
+    vault.unseal().await;
+    vault.expect(204, "PUT", "sys/rotate", None).await;
+}
+
 struct FullDisk(Arc<AtomicBool>);
 
 impl LogSink for FullDisk {
