@@ -108,6 +108,11 @@ uuid! {
 }
 
 uuid! {
+    /// Names one attempt at a ceremony of the custodians (the nonce of the Vault API), or the verification that ends it.
+    AttemptId
+}
+
+uuid! {
     /// Names one mount for its whole life, independent of the path it is mounted at.
     MountId
 }

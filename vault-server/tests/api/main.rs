@@ -7,12 +7,15 @@
 )]
 
 mod audit;
+mod ceremonies;
+mod ceremony_faults;
 mod devices;
 mod faults;
 mod flow;
 mod identity;
 mod leases;
 mod quotas;
+mod rotation;
 mod seal;
 mod snapshot;
 mod stranger;

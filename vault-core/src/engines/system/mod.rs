@@ -14,6 +14,7 @@ mod policies;
 pub mod public;
 mod quotas;
 mod remount;
+mod rotate;
 mod routes;
 mod snapshot;
 mod tools;
