@@ -2,6 +2,7 @@
 //! are the server's.
 
 mod capabilities;
+mod locked_users;
 mod mounts;
 mod policies;
 mod tune;
@@ -40,6 +41,12 @@ static ROUTES: &[Route] = &[
         "auth/{path*}",
         &[(Read, mounts::read_auth), (Write, mounts::enable_auth), (Delete, mounts::disable_auth)],
         "Enables, describes or disables an auth method",
+    ),
+    Route::new("locked-users", &[(Read, locked_users::list)], "Lists users who are locked out"),
+    Route::sudo(
+        "locked-users/{mount_accessor}/unlock/{alias_identifier}",
+        &[(Write, locked_users::unlock)],
+        "Lets a locked-out user log in again",
     ),
     Route::new("policy", &[(Read, policies::list_legacy), (List, policies::list_legacy)], "Lists policies"),
     Route::new(
