@@ -6,10 +6,12 @@
     reason = "a test may stop at the first surprise"
 )]
 
+mod approle;
 mod audit;
 mod faults;
 mod flow;
 mod seal;
 mod stranger;
 mod support;
+mod userpass;
 mod wrapping;
