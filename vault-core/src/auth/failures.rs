@@ -72,21 +72,18 @@ pub(crate) struct Attempts {
 }
 
 impl Attempts {
-    /// Names the rows that [`Self::load`] reads, to fetch them with others.
-    pub(crate) fn slots(call: &Call<'_>, user: &str) -> Vec<Slot> {
-        keys(call, user).iter().map(|(kind, key)| slot(call.mount, call.names, *kind, key)).collect()
-    }
-
     /// Reads what is known. `user` is the name in its one canonical form.
     ///
     /// # Errors
     /// Stops when something must be fetched first or cannot be read.
     pub(crate) fn load(call: &Call<'_>, user: &str, view: &mut View) -> Result<Self, Interrupt> {
         let lockout = &call.mount.settings.lockout;
-        view.prefetch(&Self::slots(call, user));
+        let counted: Vec<(Slot, String)> =
+            keys(call, user).into_iter().map(|(kind, key)| (slot(call.mount, call.names, kind, &key), key)).collect();
+        view.prefetch(counted.iter().map(|(slot, _)| slot));
         let mut tallies = Vec::new();
-        for (kind, key) in keys(call, user) {
-            tallies.push(Tally::load(slot(call.mount, call.names, kind, &key), key, lockout, call.now, view)?);
+        for (slot, key) in counted {
+            tallies.push(Tally::load(slot, key, lockout, call.now, view)?);
         }
         Ok(Self { tallies, lockout: lockout.clone(), now: call.now })
     }
@@ -178,7 +175,7 @@ pub(crate) fn locked_users<'a>(
 ) -> Result<Vec<(&'a Mount, Vec<String>)>, Interrupt> {
     let mut rows = Vec::with_capacity(mounts.len());
     let mut missing = false;
-    for &mount in mounts {
+    for &mount in mounts.iter().filter(|mount| !mount.settings.lockout.disabled) {
         let folder = folder(mount, names);
         match view.list(&folder) {
             Ok(listed) => {

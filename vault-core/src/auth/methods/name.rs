@@ -29,7 +29,19 @@ pub(super) fn is_valid(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_canonical_name_is_its_own(name in "\\PC{0,20}|[A-Za-z0-9_.-]{0,300}") {
+            if let Ok(canonical) = canonical(&name) {
+                prop_assert!(canonical.len() <= LENGTH_BYTES_MAX && !canonical.contains(['/', ' ']));
+                prop_assert_eq!(super::canonical(&canonical).unwrap(), canonical);
+            }
+        }
+    }
 
     #[test]
     fn names_have_one_form() {

@@ -271,7 +271,7 @@ pub(super) fn is_within(cidr: &str, bounds: &[String]) -> bool {
 }
 
 /// Reads metadata, which stock clients send as a JSON text.
-fn metadata(asked: Option<Value>) -> Result<BTreeMap<String, String>, Refusal> {
+pub(super) fn metadata(asked: Option<Value>) -> Result<BTreeMap<String, String>, Refusal> {
     let misfit = || Refusal::invalid("metadata is a JSON object whose values are texts");
     let metadata: BTreeMap<String, String> = match asked {
         None | Some(Value::Null) => BTreeMap::new(),

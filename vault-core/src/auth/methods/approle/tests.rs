@@ -90,7 +90,7 @@ fn a_machine_logs_in() {
     let seen = auth.ok(Write, "role/ci/secret-id/lookup", json!({ "secret_id": secret_id }));
     assert_eq!((&seen["secret_id_num_uses"], &seen["metadata"]["build"]), (&json!(1), &json!("7")));
     assert_eq!(auth.ok(Write, "role/ci/secret-id-accessor/lookup", json!({ "secret_id_accessor": accessor })), seen);
-    assert_eq!(auth.accessors(), [accessor.clone()]);
+    assert_eq!(auth.accessors(), std::slice::from_ref(&accessor));
     auth.login(&role_id, &secret_id).unwrap();
     auth.wrong(&role_id, &secret_id);
     assert_eq!(auth.accessors(), Vec::<String>::new());
@@ -321,6 +321,15 @@ fn act() -> impl Strategy<Value = Act> {
         2 => (0_u64..40).prop_map(Act::Wait),
         1 => Just(Act::Tidy),
     ]
+}
+
+proptest! {
+    #[test]
+    fn metadata_is_bounded_whatever_is_sent(text in "\\PC{0,40}|\\{(\"[a-c]{0,3}\":\"[a-z]{0,600}\",?){0,3}\\}") {
+        if let Ok(metadata) = secret_id::metadata(Some(Value::String(text))) {
+            prop_assert!(metadata.values().all(|value| value.len() <= 512));
+        }
+    }
 }
 
 proptest! {

@@ -38,8 +38,8 @@ impl Engine for Userpass {
     }
 
     fn existence(&self, call: &Call<'_>) -> Option<Slot> {
-        let route = call.route.filter(|route| route.path == "users/{username}")?;
-        let name = name::canonical(call.capture(USERNAME)).ok().filter(|_| !route.methods.is_empty())?;
+        call.route.filter(|route| route.path == "users/{username}")?;
+        let name = name::canonical(call.capture(USERNAME)).ok()?;
         Some(user::slot(call.mount, call.names, &name))
     }
 
