@@ -42,11 +42,16 @@ pub(super) fn login(call: &Call<'_>, view: &mut View, rng: &mut dyn CryptoRng) -
     let known = user::load(call.mount, call.names, &name, view)?.filter(|_| asked == counted);
     let nobody = Password::nobodys();
     let right = known.as_ref().map_or(&nobody, |user| &user.password).is(&shown, view)?;
-    let user = match known {
+    let mut user = match known {
         Some(user) if right && login::check_address(call, &user.parameters.bound_cidrs).is_ok() => user,
         Some(_) if right => return Ok(Step::refuse(wrong("the address is not allowed"), attempts.failed()?)),
         _ => return Ok(Step::refuse(wrong("wrong user or password"), attempts.failed()?)),
     };
+    let mut changes = attempts.succeeded()?;
+    if user.password.is_outdated() {
+        user.password = Password::new(call, &name, &shown, view)?;
+        changes.push(user::put(call, &name, &user)?);
+    }
     let facts = BTreeMap::from([(USERNAME.to_owned(), name.clone())]);
     let login = Login {
         alias_name: name.clone(),
@@ -58,5 +63,5 @@ pub(super) fn login(call: &Call<'_>, view: &mut View, rng: &mut dyn CryptoRng) -
         parameters: user.parameters,
         certificate: None,
     };
-    login::grant(call, login, attempts.succeeded()?, view, rng)
+    login::grant(call, login, changes, view, rng)
 }

@@ -2,16 +2,18 @@
 
 use serde_json::{Value, json};
 
-use super::Userpass;
+use super::{Userpass, user};
 use crate::auth::{Identity, Sender};
-use crate::engines::Call;
 use crate::engines::test_store::{TestStore, data, mount, token};
-use crate::engines::{Engine, Renewal};
+use crate::engines::{Call, Change, Engine, Renewal};
 use crate::mounts::Mount;
-use crate::question::PasswordCost;
+use crate::names::Folder;
+use crate::question::{PasswordCost, PasswordHash};
+use crate::record_format;
 use crate::refusal::{Class, Refusal};
 use crate::reply::{Grant, Reply};
 use crate::request::Operation::{self, Delete, List, Read, Write};
+use crate::secret::SecretText;
 use crate::time::Span;
 
 struct Fixture {
@@ -224,6 +226,36 @@ fn failures_are_forgotten_in_time_and_their_rows_with_them() {
     auth.login("alice", "p").unwrap();
     let counters = auth.store.names_in(&crate::auth::failures::folder(&auth.mount, &auth.store.names));
     assert_eq!(counters.len(), 1, "the source's is left: {counters:?}");
+}
+
+#[test]
+fn a_login_brings_an_old_hash_up_to_date() {
+    let mut auth = Fixture::new();
+    auth.ok(Write, "users/alice", json!({"password": "p"}));
+    let slot = user::slot(&auth.mount, &auth.store.names, "alice");
+    let mut old = auth.store.read(|view| user::load(&auth.mount, &auth.store.names, "alice", view)).unwrap().unwrap();
+    let cost = PasswordCost { memory_kib: 64, passes: 1, lanes: 1 };
+    let hashed = PasswordHash { password: SecretText::new("p".to_owned()), salt: old.password.salt, cost };
+    old.password.hash = *hashed.compute().unwrap().expose();
+    old.password.cost = cost;
+    let payload = record_format::encode(1, &old).unwrap();
+    auth.store.apply(vec![Change::Put { slot, payload }]);
+    auth.hashes();
+    auth.wrong("alice", "x");
+    auth.login("alice", "p").unwrap();
+    assert_eq!(auth.hashes(), [cost, cost, PasswordCost::DEFAULT]);
+    auth.login("alice", "p").unwrap();
+    assert_eq!(auth.hashes(), [PasswordCost::DEFAULT]);
+}
+
+#[test]
+fn every_row_lies_in_a_folder_that_is_given_up_with_the_mount() {
+    let mut auth = Fixture::new();
+    auth.ok(Write, "users/alice", json!({"password": "p"}));
+    auth.wrong("alice", "x");
+    let folders: Vec<_> = Userpass.folders(&auth.mount, &auth.store.names).iter().map(Folder::id).collect();
+    assert_eq!(auth.store.rows.len(), 3, "the user, and the counters of user and source");
+    assert!(auth.store.rows.keys().all(|key| folders.contains(&key.folder())));
 }
 
 #[test]

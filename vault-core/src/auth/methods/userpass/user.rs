@@ -32,10 +32,10 @@ pub(super) struct User {
 /// What is stored of a password.
 #[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
 pub(super) struct Password {
-    salt: [u8; 16],
-    hash: [u8; 32],
+    pub(super) salt: [u8; 16],
+    pub(super) hash: [u8; 32],
     #[zeroize(skip)]
-    cost: PasswordCost,
+    pub(super) cost: PasswordCost,
 }
 
 #[derive(Deserialize)]
@@ -62,9 +62,14 @@ impl Password {
         Ok(own.same_as(&hash))
     }
 
+    /// Tells whether the hash has another cost than new ones, by which a user could be told from nobody.
+    pub(super) fn is_outdated(&self) -> bool {
+        self.cost != PasswordCost::DEFAULT
+    }
+
     /// Hashes a new password. The salt is a keyed hash of the request's random id, since the code is run again with a
     /// fresh generator once the hash is there.
-    fn new(call: &Call<'_>, user: &str, shown: &SecretText, view: &mut View) -> Result<Self, Interrupt> {
+    pub(super) fn new(call: &Call<'_>, user: &str, shown: &SecretText, view: &mut View) -> Result<Self, Interrupt> {
         let mixed = call.token_ids.hash(&[b"password-salt/", &call.request.id.0, &call.mount.id.0, user.as_bytes()]);
         let salt = *mixed.first_chunk().unwrap_or(&[0; 16]);
         let cost = PasswordCost::DEFAULT;
@@ -174,8 +179,14 @@ fn checked(password: Option<SecretText>) -> Result<SecretText, Refusal> {
     Ok(password)
 }
 
+/// Gives the change that stores a user.
+///
+/// # Errors
+/// Refuses with an internal error if it cannot be written.
+pub(super) fn put(call: &Call<'_>, name: &str, user: &User) -> Result<Change, Refusal> {
+    Ok(Change::Put { slot: slot(call.mount, call.names, name), payload: record_format::encode(VERSION, user)? })
+}
+
 fn store(call: &Call<'_>, name: &str, user: &User) -> Result<Step, Interrupt> {
-    let payload = record_format::encode(VERSION, user)?;
-    let slot = slot(call.mount, call.names, name);
-    Ok(Step::commit(Reply::Empty, vec![Change::Put { slot, payload }]))
+    Ok(Step::commit(Reply::Empty, vec![put(call, name, user)?]))
 }
