@@ -50,6 +50,8 @@ pub(super) struct Ask {
     secret_id_num_uses: Option<Value>,
     secret_id_ttl: Option<Value>,
     local_secret_ids: Option<Value>,
+    // An older name, which stock clients use.
+    enable_local_secret_ids: Option<Value>,
     #[serde(flatten)]
     token: TokenAsk,
 }
@@ -73,10 +75,10 @@ impl Role {
     /// # Errors
     /// Refuses with the field that does not fit.
     pub(super) fn apply(&mut self, ask: Ask) -> Result<(), Refusal> {
-        if let Some(value) = &ask.local_secret_ids
-            && field::flag("local_secret_ids", value)?
-        {
-            return Err(Refusal::invalid("local_secret_ids is not supported: there is only one cluster"));
+        for value in [&ask.local_secret_ids, &ask.enable_local_secret_ids].into_iter().flatten() {
+            if field::flag("local_secret_ids", value)? {
+                return Err(Refusal::invalid("local_secret_ids is not supported: there is only one cluster"));
+            }
         }
         if let Some(value) = &ask.bind_secret_id {
             self.bind_secret_id = field::flag("bind_secret_id", value)?;

@@ -209,6 +209,7 @@ fn what_makes_no_sense_is_refused() {
     let (mut auth, role_id) = Fixture::with_role(json!({"secret_id_num_uses": 5, "secret_id_ttl": 60}));
     for (path, body) in [
         ("role/x", json!({"local_secret_ids": true})),
+        ("role/x", json!({"enable_local_secret_ids": "true"})),
         ("role/x", json!({"bind_secret_id": false})),
         ("role/x", json!({"bind_secret_id": "maybe"})),
         ("role/x", json!({"secret_id_num_uses": -1})),
