@@ -18,7 +18,7 @@ use crate::id::AppRoleId;
 use crate::names::{Folder, Slot};
 use crate::record_format;
 use crate::refusal::{Class, Refusal};
-use crate::reply::Reply;
+use crate::reply::{Content, Reply};
 use crate::secret::{SecretBytes, SecretText};
 use crate::time::{Span, Timestamp};
 use crate::view::{Interrupt, View};
@@ -226,7 +226,8 @@ fn issue(call: &Call<'_>, role: &Role, ask: Ask, text: SecretText, rng: &mut dyn
     if !role.secret_id_ttl.is_zero() && (ttl.is_zero() || ttl > role.secret_id_ttl) {
         return Err(Refusal::invalid("ttl cannot be longer than the role's secret_id_ttl").into());
     }
-    let ttl = ttl.min(Bounds::of(&call.mount.settings).max_ttl);
+    let wished = ttl;
+    let ttl = wished.min(Bounds::of(&call.mount.settings).max_ttl);
     let cidrs = narrower("cidr_list", ask.cidr_list, &role.secret_id_bound_cidrs)?;
     let token_cidrs = narrower("token_bound_cidrs", ask.token_bound_cidrs, &role.parameters.bound_cidrs)?;
     let record = SecretId {
@@ -252,7 +253,11 @@ fn issue(call: &Call<'_>, role: &Role, ask: Ask, text: SecretText, rng: &mut dyn
         Change::Put { slot: accessor_slot(call, role.key, &record.accessor), payload: leads },
         Change::Put { slot, payload: record_format::encode(VERSION, &record)? },
     ];
-    Ok(Step::commit(Reply::data(&data)?, changes))
+    let mut content = Content::data(&data)?;
+    if ttl < wished {
+        content.warnings.push(format!("the TTL was cut to {} seconds, the longest that the mount allows", ttl.0));
+    }
+    Ok(Step::commit(Reply::Content(content), changes))
 }
 
 /// Checks ranges of addresses that must lie within the role's, if the role has any.

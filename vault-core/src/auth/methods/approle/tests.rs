@@ -384,6 +384,21 @@ proptest! {
 }
 
 #[test]
+fn the_mount_bounds_the_life_of_a_secret_id() {
+    let (mut auth, role_id) = Fixture::with_role(json!({}));
+    auth.mount.settings.max_lease_ttl = Span(50);
+    let Reply::Content(content) = auth.run(Write, "role/ci/secret-id", json!({"ttl": "2m"})).unwrap() else { panic!() };
+    assert_eq!(content.warnings.len(), 1);
+    let made = data(&Reply::Content(content));
+    assert_eq!(made["secret_id_ttl"], json!(50));
+    auth.store.now = auth.store.now.after(Span(49));
+    auth.login(&role_id, &text(&made, "secret_id")).unwrap();
+    auth.store.now = auth.store.now.after(Span(1));
+    auth.wrong(&role_id, &text(&made, "secret_id"));
+    assert_eq!(auth.accessors(), Vec::<String>::new(), "one that has ended goes with the try");
+}
+
+#[test]
 fn metadata_is_read_from_text_and_objects() {
     let (mut auth, role_id) = Fixture::with_role(json!({}));
     for metadata in [json!("{\"a\":\"b\"}"), json!({"a": "b"})] {
