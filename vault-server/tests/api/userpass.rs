@@ -118,7 +118,7 @@ async fn the_lockout_is_tuned() {
     let vault = TestVault::ready().await;
     enabled(&vault).await;
     let shown = vault.expect(200, "GET", "sys/auth/userpass/tune", None).await["data"].clone();
-    let expected = json!({"lockout_threshold": 3, "lockout_duration": 600, "lockout_counter_reset": 300, "lockout_disable": false});
+    let expected = json!({"lockout_threshold": 3, "lockout_duration": 600, "lockout_counter_reset": 300, "lockout_disable": false, "disable_lockout": false});
     assert_eq!(shown["user_lockout_config"], expected);
     assert_eq!((&shown["user_lockout_threshold"], &shown["user_lockout_disable"]), (&json!(3), &json!(false)));
     for lockout in [

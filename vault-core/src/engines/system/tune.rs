@@ -65,6 +65,8 @@ fn describe_lockout(mount: &Mount) -> Option<Value> {
         "lockout_duration": lockout.duration.0,
         "lockout_counter_reset": lockout.counter_reset.0,
         "lockout_disable": lockout.disabled,
+        // The name under which stock clients read it.
+        "disable_lockout": lockout.disabled,
     }))
 }
 
