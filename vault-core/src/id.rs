@@ -128,6 +128,11 @@ uuid! {
 }
 
 uuid! {
+    /// Names an AppRole for its whole life.
+    AppRoleId
+}
+
+uuid! {
     /// Names a group of entities.
     GroupId
 }

@@ -1,5 +1,6 @@
 //! A store without sealing, to run engines in tests as the driver does.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use rand::SeedableRng;
@@ -15,7 +16,7 @@ use crate::keys::KeyedHash;
 use crate::mounts::{Mount, MountSettings, Tables};
 use crate::names::{Folder, Names};
 use crate::path::RequestPath;
-use crate::question::{Answer, HttpQuestion, Question};
+use crate::question::{Answer, HttpQuestion, PasswordCost, Question};
 use crate::refusal::Refusal;
 use crate::reply::Reply;
 use crate::request::{Operation, Request};
@@ -38,6 +39,8 @@ pub(crate) struct TestStore {
     pub(crate) rng: StdRng,
     /// Answers what is asked of other servers.
     pub(crate) http: fn(&HttpQuestion) -> Answer,
+    /// The costs of the password hashes that were asked for.
+    pub(crate) hashes: RefCell<Vec<PasswordCost>>,
 }
 
 /// A token of the test's own.
@@ -74,6 +77,7 @@ impl TestStore {
             effects: Vec::new(),
             rng: StdRng::seed_from_u64(1),
             http: |_| Answer::Failed("no server is there".to_owned()),
+            hashes: RefCell::default(),
         }
     }
 
@@ -185,6 +189,7 @@ impl TestStore {
                     let id = question.id();
                     let answer = match question {
                         Question::PasswordHash(question) => {
+                            self.hashes.borrow_mut().push(question.cost);
                             question.compute().map_or_else(Answer::Failed, Answer::Hash)
                         }
                         Question::OpenDevice(_) => Answer::Done,

@@ -6,6 +6,7 @@
     reason = "a test may stop at the first surprise"
 )]
 
+mod approle;
 mod audit;
 mod ceremonies;
 mod ceremony_faults;
@@ -21,4 +22,5 @@ mod snapshot;
 mod stranger;
 mod support;
 mod system;
+mod userpass;
 mod wrapping;

@@ -7,6 +7,7 @@ mod capabilities;
 mod counters;
 mod host;
 mod leases;
+mod locked_users;
 mod mounts;
 mod openapi;
 mod plugins;

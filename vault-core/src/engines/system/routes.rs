@@ -1,8 +1,8 @@
 //! The endpoints of `sys/`, one line each.
 
 use super::{
-    absent, audit, capabilities, counters, done, host, leases, mounts, openapi, plugins, policies, quotas, remount,
-    rotate, seal, snapshot, tools, tune, ui, wrapping,
+    absent, audit, capabilities, counters, done, host, leases, locked_users, mounts, openapi, plugins, policies,
+    quotas, remount, rotate, seal, snapshot, tools, tune, ui, wrapping,
 };
 use crate::engines::Route;
 use crate::request::Operation::{Delete, List, Patch, Read, Write};
@@ -36,6 +36,12 @@ pub(super) static ROUTES: &[Route] = &[
         "auth/{path*}",
         &[(Read, mounts::read_auth), (Write, mounts::enable_auth), (Delete, mounts::disable_auth)],
         "Enables, describes or disables an auth method",
+    ),
+    Route::new("locked-users", &[(Read, locked_users::list)], "Lists users who are locked out"),
+    Route::sudo(
+        "locked-users/{mount_accessor}/unlock/{alias_identifier}",
+        &[(Write, locked_users::unlock)],
+        "Lets a locked-out user log in again",
     ),
     Route::new("policy", &[(Read, policies::list_legacy), (List, policies::list_legacy)], "Lists policies"),
     Route::new(
