@@ -40,3 +40,42 @@ pub fn span(name: &str, value: Option<&Value>) -> Result<Span, Refusal> {
     };
     Span::parse(&text).map_err(|error| Refusal::invalid(format!("{name}: {error}")))
 }
+
+/// Tells whether a text matches a pattern in which `*` stands for any text. It takes time in the length of both, for
+/// each piece between stars is searched for once.
+pub fn matches_glob(pattern: &str, text: &str) -> bool {
+    let Some((head, rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(mut left) = text.strip_prefix(head) else { return false };
+    let mut pieces: Vec<&str> = rest.split('*').collect();
+    let last = pieces.pop().unwrap_or_default();
+    for piece in pieces {
+        match left.find(piece) {
+            Some(at) => left = left.get(at + piece.len()..).unwrap_or_default(),
+            None => return false,
+        }
+    }
+    left.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_any_text() {
+        let cases = [
+            ("a", "a", true),
+            ("a*", "abc", true),
+            ("*c", "abc", true),
+            ("a*c", "abbc", true),
+            ("a*b*c", "axbxc", true),
+            ("a*b*c", "axc", false),
+            ("*", "", true),
+            ("a*a", "a", false),
+            ("b*", "abc", false),
+        ];
+        for (pattern, name, expected) in cases {
+            assert_eq!(matches_glob(pattern, name), expected, "{pattern} {name}");
+        }
+    }
+}
