@@ -9,7 +9,7 @@ mod kv;
 mod route;
 mod system;
 #[cfg(test)]
-mod test_store;
+pub(crate) mod test_store;
 mod token;
 pub(crate) mod tree;
 

@@ -54,7 +54,8 @@ impl ClientCertVerifier for AnyClient {
         intermediates: &[CertificateDer<'_>],
         _: UnixTime,
     ) -> Result<ClientCertVerified, rustls::Error> {
-        let bytes = intermediates.iter().fold(end_entity.len(), |sum, certificate| sum.saturating_add(certificate.len()));
+        let bytes =
+            intermediates.iter().fold(end_entity.len(), |sum, certificate| sum.saturating_add(certificate.len()));
         if intermediates.len() >= CHAIN_LENGTH_MAX || bytes > CHAIN_LENGTH_BYTES_MAX {
             return Err(InvalidMessage::CertificatePayloadTooLarge.into());
         }
