@@ -36,7 +36,7 @@ impl Link {
 ///
 /// # Errors
 /// Says why there is no such path.
-pub fn check_path(shown: &[Vec<u8>], anchor: &[u8], now: Timestamp) -> Result<Vec<Link>, String> {
+pub fn check_path(shown: &[Vec<u8>], anchor: &[u8], now: Timestamp) -> Verdict {
     let trusted = Facts::read(anchor)?;
     trusted.check_validity(now).map_err(|reason| format!("the role's authority: {reason}"))?;
     if !trusted.is_authority || !trusted.serves_clients {
@@ -73,6 +73,9 @@ pub fn check_path(shown: &[Vec<u8>], anchor: &[u8], now: Timestamp) -> Result<Ve
     Ok(links)
 }
 
+/// The certificates of a path that holds, or why none does.
+type Verdict = Result<Vec<Link>, String>;
+
 /// The certificates of one login, with what is known of them.
 pub(super) struct Shown<'a> {
     certificates: &'a [Vec<u8>],
@@ -82,7 +85,7 @@ pub(super) struct Shown<'a> {
     issuers: Vec<Vec<u8>>,
     now: Timestamp,
     /// What was found out for the authorities that were tried: roles share them.
-    tried: Vec<(&'a [u8], Result<Vec<Link>, String>)>,
+    tried: Vec<(&'a [u8], Verdict)>,
 }
 
 impl<'a> Shown<'a> {
@@ -107,7 +110,7 @@ impl<'a> Shown<'a> {
     }
 
     /// Checks the path to a certificate of a role, whose subject is `subject`.
-    pub(super) fn check(&mut self, trusted: &'a [u8], subject: &[u8]) -> Result<Vec<Link>, String> {
+    pub(super) fn check(&mut self, trusted: &'a [u8], subject: &[u8]) -> Verdict {
         if trusted == self.own() {
             return Ok(vec![Link::of(&self.facts)]);
         }

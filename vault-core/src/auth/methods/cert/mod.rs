@@ -19,7 +19,7 @@ use crate::mounts::Mount;
 use crate::names::{Folder, Names, Slot};
 use crate::request::Operation::{Delete, List, Read, Write};
 use crate::view::{Interrupt, View};
-pub use chain::check_path;
+pub use chain::{Link, check_path};
 pub use crl::Crl;
 pub use pem::read_certificates;
 pub use shown::Facts;
