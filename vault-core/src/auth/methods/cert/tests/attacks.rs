@@ -235,3 +235,18 @@ fn very_long_chains_are_refused_quickly() {
     chain.insert(0, nine.leaf("anna"));
     fixture.refused(&chain, "the chain does not hold");
 }
+
+#[test]
+fn made_up_chains_cost_a_bounded_number_of_checks() {
+    let twins: Vec<Authority> = (0..20).map(|_| Authority::new("ca")).collect();
+    let mut fixture = Fixture::new();
+    for (number, twin) in twins.iter().enumerate() {
+        fixture.role(&format!("role-{number:02}"), &twin.pem, &json!({}));
+    }
+    assert!(fixture.login(&[twins[15].leaf("anna")]).is_ok());
+    fixture.refused(&[Authority::new("other").leaf("anna")], "by the role's authority");
+    let late = twins[18].leaf("anna");
+    let refusal = fixture.login(std::slice::from_ref(&late)).err().unwrap();
+    assert_eq!(refusal.public, super::ONE_ANSWER);
+    assert!(fixture.login_as(&json!({ "name": "role-18" }), &[late]).is_ok());
+}

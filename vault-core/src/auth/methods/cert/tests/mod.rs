@@ -16,7 +16,7 @@ use crate::auth::Sender;
 use crate::auth::token::{Finder, Token, TokenId};
 use crate::engines::test_store::{TestStore, data, mount, token};
 use crate::engines::{Call, Engine, Renewal};
-use crate::identity::Groups;
+use crate::identity::{self, Groups};
 use crate::mounts::{Mount, Tables};
 use crate::refusal::{Class, Refusal};
 use crate::reply::{Grant, Reply};
@@ -320,4 +320,28 @@ fn a_certificate_without_a_common_name_goes_by_its_only_uri() {
     assert_ne!(first.entity, second.entity);
     fixture.refused(&[nameless(&["spiffe://example.org/a", "spiffe://example.org/b"])], "names nobody");
     fixture.refused(&[nameless(&[])], "names nobody");
+}
+
+#[test]
+fn identity_learns_of_the_certificate_where_that_is_wanted() {
+    let authority = Authority::new("ca");
+    let mut fixture = Fixture::trusting(&authority);
+    for wanted in [true, false] {
+        fixture.write("config", &json!({ "enable_identity_alias_metadata": wanted })).unwrap();
+        let id = fixture.login(&[authority.leaf("anna")]).unwrap().entity.unwrap();
+        let entity = fixture.store.read(|view| identity::find(&fixture.store.names, id, view)).unwrap().unwrap();
+        let learnt = entity.aliases[0].metadata.get("cert_name").map(String::as_str);
+        assert_eq!(learnt, wanted.then_some("web"));
+        assert_eq!(entity.aliases[0].name, "anna");
+    }
+}
+
+#[test]
+fn an_address_out_of_bounds_gets_the_one_answer_too() {
+    let authority = Authority::new("ca");
+    let mut fixture = Fixture::new();
+    fixture.role("web", &authority.pem, &json!({ "token_bound_cidrs": "192.0.2.0/24" }));
+    assert!(fixture.login(&[authority.leaf("anna")]).is_ok());
+    fixture.role("web", &authority.pem, &json!({ "token_bound_cidrs": "198.51.100.0/24" }));
+    fixture.refused(&[authority.leaf("anna")], "address");
 }
