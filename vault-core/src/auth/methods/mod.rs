@@ -4,6 +4,7 @@
 //! and end in [`super::login::grant`], and add it to [`METHODS`]. Enabling, help and tests walk the list.
 
 mod approle;
+pub mod cert;
 mod jwt;
 mod kubernetes;
 mod name;
@@ -14,4 +15,4 @@ use crate::engines::Engine;
 
 /// The auth methods by type name.
 pub static METHODS: &[&dyn Engine] =
-    &[&approle::AppRole, &jwt::JWT, &jwt::OIDC, &kubernetes::Kubernetes, &userpass::Userpass];
+    &[&approle::AppRole, &cert::Cert, &jwt::JWT, &jwt::OIDC, &kubernetes::Kubernetes, &userpass::Userpass];
