@@ -9,6 +9,7 @@
 mod audit;
 mod faults;
 mod flow;
+mod oidc;
 mod seal;
 mod stranger;
 mod support;
