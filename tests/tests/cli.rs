@@ -153,7 +153,7 @@ fn a_certificate_logs_in_by_flags_and_by_the_environment() -> Result<()> {
     let mut params = rcgen::CertificateParams::default();
     params.distinguished_name.push(rcgen::DnType::CommonName, "app-1");
     let certificate = params.self_signed(&key)?.pem();
-    let (certificate_file, key_file) = (terminal.home.path().join("app.pem"), terminal.home.path().join("app.key"));
+    let (certificate_file, key_file) = (terminal.home().join("app.pem"), terminal.home().join("app.key"));
     std::fs::write(&certificate_file, &certificate)?;
     std::fs::write(&key_file, key.serialize_pem())?;
     terminal.ok("keyturn write sys/auth/cert", "{\"type\": \"cert\"}")?;
@@ -167,11 +167,11 @@ fn a_certificate_logs_in_by_flags_and_by_the_environment() -> Result<()> {
     let by_environment = Command::new(tests::binary::keyturn()?)
         .args(["policy", "list"])
         .env_clear()
-        .env("HOME", terminal.home.path())
+        .env("HOME", terminal.home())
         .env("KEYTURN_ADDR", server.url())
         .env("KEYTURN_CACERT", server.authority_file())
         .env("VAULT_CLIENT_CERT", &certificate_file)
-        .env("VAULT_CLIENT_KEY", terminal.home.path().join("absent.key"))
+        .env("VAULT_CLIENT_KEY", terminal.home().join("absent.key"))
         .output()?;
     let told = String::from_utf8_lossy(&by_environment.stderr).into_owned();
     ensure!(!by_environment.status.success() && told.contains("absent.key"), "{told}");

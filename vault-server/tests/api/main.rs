@@ -15,6 +15,7 @@ mod faults;
 mod flow;
 mod identity;
 mod leases;
+mod oidc;
 mod quotas;
 mod rotation;
 mod seal;
