@@ -27,19 +27,28 @@ pub(super) struct Tune {
 /// Writes the settings as stock clients expect them, the system's where the mount has none.
 pub(super) fn describe(mount: &Mount) -> Value {
     let settings = &mount.settings;
-    json!({
+    let mut config = json!({
         "default_lease_ttl": settings.default_lease_ttl.0,
         "max_lease_ttl": settings.max_lease_ttl.0,
         "force_no_cache": settings.force_no_cache,
         "listing_visibility": settings.listing_visibility,
-    })
+    });
+    add_token_type(mount, &mut config);
+    config
+}
+
+/// Adds which tokens an auth method issues: vaultrs cannot read a listing of auth methods without it.
+fn add_token_type(mount: &Mount, config: &mut Value) {
+    if let Some(config) = config.as_object_mut().filter(|_| mount.path.starts_with("auth/")) {
+        config.insert("token_type".to_owned(), json!("default-service"));
+    }
 }
 
 pub(super) fn read(call: &Call<'_>, path: &str) -> Result<Step, Refusal> {
     let mount = find(call, path)?;
     let settings = &mount.settings;
     let or_system = |span: Span| if span.is_zero() { TTL_MAX_DEFAULT.0 } else { span.0 };
-    let data = json!({
+    let mut data = json!({
         "default_lease_ttl": or_system(settings.default_lease_ttl),
         "max_lease_ttl": or_system(settings.max_lease_ttl),
         "force_no_cache": settings.force_no_cache,
@@ -49,6 +58,7 @@ pub(super) fn read(call: &Call<'_>, path: &str) -> Result<Step, Refusal> {
         "audit_non_hmac_request_keys": settings.audit_non_hmac_request_keys,
         "audit_non_hmac_response_keys": settings.audit_non_hmac_response_keys,
     });
+    add_token_type(mount, &mut data);
     Ok(Step::answer(Reply::data(&data)?))
 }
 
