@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod binary;
+pub mod clients;
 pub mod https;
 pub mod server;
 pub mod source;

@@ -51,10 +51,18 @@ pub(super) fn describe(mount: &Mount) -> Value {
         "force_no_cache": settings.force_no_cache,
         "listing_visibility": settings.listing_visibility,
     });
+    add_token_type(mount, &mut described);
     if let (Value::Object(fields), Some(lockout)) = (&mut described, describe_lockout(mount)) {
         fields.insert("user_lockout_config".to_owned(), lockout);
     }
     described
+}
+
+/// Adds which tokens an auth method issues: vaultrs cannot read a listing of auth methods without it.
+fn add_token_type(mount: &Mount, config: &mut Value) {
+    if let Some(config) = config.as_object_mut().filter(|_| mount.path.starts_with("auth/")) {
+        config.insert("token_type".to_owned(), json!("default-service"));
+    }
 }
 
 /// Describes how failures are answered, for auth methods that count them.
@@ -140,6 +148,7 @@ fn show(call: &Call<'_>, path: &str) -> Result<Step, Refusal> {
         ];
         fields.extend(flat.map(|(name, value)| (name.to_owned(), value)));
     }
+    add_token_type(mount, &mut data);
     Ok(Step::answer(Reply::data(&data)?))
 }
 
