@@ -11,6 +11,7 @@ mod system;
 #[cfg(test)]
 mod test_store;
 mod token;
+pub mod transit;
 pub(crate) mod tree;
 
 use rand_core::CryptoRng;
@@ -226,7 +227,7 @@ pub fn route(engine: &dyn Engine, mount: &Mount, path: &str) -> Option<&'static 
 }
 
 /// The engines that people mount, by type name.
-pub static ENGINES: &[&dyn Engine] = &[&kv::Kv];
+pub static ENGINES: &[&dyn Engine] = &[&kv::Kv, &transit::Transit];
 
 /// The engines that are mounted once, at a fixed path, from the start.
 pub static BUILT_IN: &[&dyn Engine] = &[&cubbyhole::Cubbyhole, &token::Tokens, &system::System];

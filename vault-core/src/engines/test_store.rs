@@ -204,7 +204,7 @@ pub(crate) fn data(reply: &Reply) -> Value {
     match reply {
         Reply::Empty | Reply::Wrapped(_) => Value::Null,
         Reply::Raw { body, .. } => serde_json::from_slice(body.expose()).unwrap(),
-        Reply::Content(content) | Reply::Gone(content) => {
+        Reply::Content(content) | Reply::Gone(content) | Reply::Partial { content, .. } => {
             content.data.as_ref().map_or(Value::Null, |data| serde_json::from_slice(data.expose()).unwrap())
         }
     }

@@ -21,6 +21,10 @@ pub(super) fn reply(id: RequestId, path: &RequestPath, reply: Reply) -> Response
         Reply::Empty => empty(StatusCode::NO_CONTENT),
         Reply::Content(content) => respond(StatusCode::OK, wrap(id, path, content)),
         Reply::Gone(content) => respond(StatusCode::NOT_FOUND, wrap(id, path, content)),
+        Reply::Partial { content, asked_status } => {
+            let asked = asked_status.and_then(|number| StatusCode::from_u16(number).ok());
+            respond(asked.unwrap_or(StatusCode::BAD_REQUEST), wrap(id, path, content))
+        }
         Reply::Wrapped(info) => json(StatusCode::OK, &wrapped(id, &info)),
         Reply::Raw { media_type, body } => {
             let mut response = respond(StatusCode::OK, body.expose().to_vec());
