@@ -1,10 +1,10 @@
 //! Fields of bodies in the forms that stock clients send: the command line of Vault sends numbers and truth values as
 //! text.
 
-use data_encoding::BASE64;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
+use super::ciphertext::decode_base64;
 use super::hash::HashAlgorithm;
 use crate::engines::Call;
 use crate::refusal::Refusal;
@@ -55,12 +55,12 @@ impl<'de> Deserialize<'de> for Whole {
 
 /// Reads base64; line breaks, which encoders add to long texts, are passed over.
 pub(super) fn decode(field: &str, text: &str) -> Result<Vec<u8>, Refusal> {
-    let wrong = |_| Refusal::invalid(format!("failed to base64-decode {field}"));
+    let wrong = || Refusal::invalid(format!("failed to base64-decode {field}"));
     if text.contains(['\n', '\r']) {
         let joined = SecretText::new(text.chars().filter(|c| !matches!(c, '\n' | '\r')).collect());
-        return BASE64.decode(joined.expose().as_bytes()).map_err(wrong);
+        return decode_base64(joined.expose()).ok_or_else(wrong);
     }
-    BASE64.decode(text.as_bytes()).map_err(wrong)
+    decode_base64(text).ok_or_else(wrong)
 }
 
 /// Reads base64 of something secret.

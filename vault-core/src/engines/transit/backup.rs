@@ -71,7 +71,7 @@ struct Policy {
     imported: bool,
     #[serde(rename = "AllowImportedKeyRotation")]
     allow_rotation: bool,
-    #[serde(rename = "KeySize")]
+    #[serde(rename = "key_size")]
     key_bytes: u32,
     soft_deleted: bool,
 }
@@ -195,14 +195,14 @@ fn written(key: &Key) -> Result<Backup, Refusal> {
         name: key.name.clone(),
         keys: entries(key.min_decryption_version)?,
         derived: key.derived,
-        kdf: KDF_HKDF_SHA256,
+        kdf: if key.derived { KDF_HKDF_SHA256 } else { 0 },
         convergent_encryption: key.convergent,
         exportable: key.exportable,
         min_decryption_version: key.min_decryption_version,
         min_encryption_version: key.min_encryption_version,
         latest_version: key.latest_version,
         archive_version: key.latest_version,
-        archive_min_version: 0,
+        archive_min_version: key.min_available_version,
         min_available_version: key.min_available_version,
         deletion_allowed: key.deletion_allowed,
         convergent_version: if key.convergent { CONVERGENT_VERSION_IN_KEYS } else { 0 },
@@ -306,7 +306,8 @@ fn read(backup: Backup, rng: &mut dyn CryptoRng) -> Result<Key, Refusal> {
     key.check_derivation()?;
     // The archive holds every version; the policy those that decrypt.
     let archived = archived_keys.and_then(|archive| archive.keys).unwrap_or_default();
-    let archived = (policy.min_available_version..).zip(archived);
+    let archived = (u64::from(policy.min_available_version)..).zip(archived);
+    let archived = archived.filter_map(|(number, entry)| Some((u32::try_from(number).ok()?, entry)));
     for (number, entry) in archived.chain(policy.keys).filter(|(number, _)| *number != 0) {
         if key.convergent
             && policy.convergent_version != CONVERGENT_VERSION
@@ -320,10 +321,10 @@ fn read(backup: Backup, rng: &mut dyn CryptoRng) -> Result<Key, Refusal> {
             key.versions.insert(number, version(kind, entry, rng)?);
         }
     }
-    let complete = key.min_available_version.max(1)..=key.latest_version;
-    let is_complete = key.latest_version != 0
-        && key.versions.len() as u64 == u64::from(key.latest_version) + 1 - u64::from(*complete.start())
-        && key.versions.keys().all(|number| complete.contains(number))
+    let first = key.min_available_version.max(1);
+    let is_complete = u64::from(key.latest_version) + 1 == u64::from(first) + key.versions.len() as u64
+        && !key.versions.is_empty()
+        && key.versions.keys().all(|number| *number >= first)
         && key.min_decryption_version <= key.latest_version
         && key.min_encryption_version <= key.latest_version;
     if !is_complete {

@@ -23,8 +23,13 @@ pub(super) fn format_url(version: u32, bytes: &[u8]) -> String {
 /// Refuses other prefixes, versions of 0, with signs or leading zeros or beyond 32 bits, and what is not base64.
 pub fn parse(text: &str) -> Result<(u32, Vec<u8>), Refusal> {
     let (version, encoded) = split(text)?;
-    let bytes = BASE64.decode(encoded.as_bytes());
-    Ok((version, bytes.map_err(|_| Refusal::invalid("invalid ciphertext: could not decode base64"))?))
+    let bytes = decode_base64(encoded);
+    Ok((version, bytes.ok_or_else(|| Refusal::invalid("invalid ciphertext: could not decode base64"))?))
+}
+
+/// Reads base64 with padding at its end only: `data_encoding` also takes texts that were padded and then joined.
+pub(super) fn decode_base64(text: &str) -> Option<Vec<u8>> {
+    if text.trim_end_matches('=').contains('=') { None } else { BASE64.decode(text.as_bytes()).ok() }
 }
 
 /// Reads the form that [`format_url`] writes.

@@ -16,6 +16,7 @@ use crate::request::Operation::{self, Delete, List, Read, Write};
 mod backup;
 mod batches;
 mod signatures;
+mod vectors;
 
 pub(super) struct Fixture {
     pub(super) store: TestStore,

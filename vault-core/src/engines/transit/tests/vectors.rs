@@ -1,0 +1,117 @@
+//! Published vectors (vault-core/tests/vectors/transit.json) through the API: each key comes in as a backup of the form
+//! that Vault writes, so that what is shown is also that ciphertexts and signatures made there are read here.
+
+use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
+use rsa::BoxedUint;
+use serde_json::{Value, json};
+
+use super::{Fixture, base64};
+use crate::engines::transit::kind::KINDS;
+use crate::keys::transit_derived_key;
+
+const VECTORS: &str = include_str!("../../../../tests/vectors/transit.json");
+
+fn vectors(name: &str) -> Vec<Value> {
+    let all: Value = serde_json::from_str(VECTORS).unwrap();
+    let list = all[name].as_array().unwrap().clone();
+    assert!(!list.is_empty());
+    list
+}
+
+fn hex(vector: &Value, field: &str) -> Vec<u8> {
+    HEXLOWER_PERMISSIVE.decode(vector[field].as_str().unwrap().as_bytes()).unwrap()
+}
+
+/// Restores a key as `k` from a backup as Vault 1.15 writes one, with all that is not looked at here.
+fn restore(f: &mut Fixture, kind: &str, key: &[u8], derived: bool) {
+    let number = KINDS.iter().find(|known| known.name == kind).unwrap().backup_number;
+    let is_curve = kind.starts_with("ecdsa");
+    let scalar = BoxedUint::from_be_slice_vartime(key).to_string_radix_vartime(10);
+    let scalar = if is_curve { serde_json::value::RawValue::from_string(scalar).ok() } else { None };
+    let scalar = scalar.map_or("null".to_owned(), |scalar| scalar.get().to_owned());
+    let key = if is_curve { "null".to_owned() } else { format!("{:?}", base64(key)) };
+    let entry = format!(
+        r#"{{"key":{key},"hmac_key":"{}","time":"2023-11-05T11:22:33.123456789+02:00","ec_x":null,"ec_y":null,
+        "ec_d":{scalar},"rsa_key":null,"public_key":"","convergent_version":{},"creation_time":1699175553}}"#,
+        base64(&[1; 32]),
+        if derived { 3 } else { 0 },
+    );
+    let empty = r#"{"key":null,"hmac_key":null,"time":"0001-01-01T00:00:00Z","ec_x":null,"ec_y":null,"ec_d":null,
+        "rsa_key":null,"public_key":"","convergent_version":0,"creation_time":0}"#;
+    let backup = format!(
+        r#"{{"policy":{{"name":"k","keys":{{"1":{entry}}},"derived":{derived},"kdf":1,"convergent_encryption":{derived},
+        "exportable":true,"min_decryption_version":1,"min_encryption_version":0,"latest_version":1,"archive_version":1,
+        "archive_min_version":0,"min_available_version":0,"deletion_allowed":false,"convergent_version":-1,"type":{number},
+        "backup_info":{{"time":"2023-11-05T11:22:34Z","version":1}},"restore_info":null,"allow_plaintext_backup":true,
+        "version_template":"","storage_prefix":"","auto_rotate_period":0,"Imported":false,
+        "AllowImportedKeyRotation":false}},"archived_keys":{{"keys":[{empty},{entry}]}}}}"#
+    );
+    f.ok("restore/k", json!({"backup": base64(backup.as_bytes()), "force": true}));
+}
+
+#[test]
+fn ciphertexts_of_the_vectors_decrypt() {
+    let mut f = Fixture::new();
+    for vector in vectors("aead") {
+        restore(&mut f, vector["kind"].as_str().unwrap(), &hex(&vector, "key"), false);
+        let extra = json!({"associated_data": base64(&hex(&vector, "associated_data"))});
+        let plaintext = f.decrypt("k", vector["ciphertext"].as_str().unwrap(), extra);
+        assert_eq!(plaintext, hex(&vector, "plaintext"), "{}", vector["note"]);
+    }
+}
+
+#[test]
+fn convergent_ciphertexts_are_those_of_the_vectors() {
+    let mut f = Fixture::new();
+    for vector in vectors("convergent") {
+        let (key, context, plaintext) = (hex(&vector, "key"), hex(&vector, "context"), hex(&vector, "plaintext"));
+        restore(&mut f, vector["kind"].as_str().unwrap(), &key, true);
+        let ciphertext = f.encrypt("k", &plaintext, json!({"context": base64(&context)}));
+        let bytes = BASE64.decode(ciphertext.strip_prefix("vault:v1:").unwrap().as_bytes()).unwrap();
+        assert_eq!(bytes[..12], hex(&vector, "nonce"));
+        let own = transit_derived_key(&key, &context, key.len()).unwrap();
+        assert_eq!(own.expose(), hex(&vector, "encryption_key"));
+        // The same text under the derived key itself: what stands behind the nonce is plain authenticated encryption.
+        restore(&mut f, vector["kind"].as_str().unwrap(), own.expose(), false);
+        assert_eq!(f.decrypt("k", &ciphertext, json!({})), plaintext);
+    }
+}
+
+#[test]
+fn keys_derive_as_in_the_vectors() {
+    for vector in vectors("derivation") {
+        let expected = hex(&vector, "derived");
+        let derived = transit_derived_key(&hex(&vector, "material"), &hex(&vector, "context"), expected.len()).unwrap();
+        assert_eq!(derived.expose(), expected);
+    }
+    assert!(transit_derived_key(&[1], &[], 255 * 32 + 1).is_none());
+}
+
+#[test]
+fn signatures_of_the_vectors_verify() {
+    let mut f = Fixture::new();
+    for vector in vectors("signatures") {
+        restore(&mut f, vector["kind"].as_str().unwrap(), &hex(&vector, "key"), false);
+        let mut body = json!({
+            "input": base64(&hex(&vector, "message")),
+            "signature": vector["signature"],
+            "hash_algorithm": vector["hash"],
+            "marshaling_algorithm": vector["marshaling"],
+        });
+        assert_eq!(f.ok("verify/k", body.clone())["valid"], true, "{}", vector["note"]);
+        body["input"] = json!(base64(b"another"));
+        assert_eq!(f.ok("verify/k", body)["valid"], false, "{}", vector["note"]);
+    }
+}
+
+#[test]
+fn keyed_hashes_are_those_of_the_vectors() {
+    let mut f = Fixture::new();
+    for vector in vectors("keyed_hashes") {
+        restore(&mut f, "hmac", &hex(&vector, "key"), false);
+        let path = format!("hmac/k/{}", vector["hash"].as_str().unwrap());
+        let sum = f.ok(&path, json!({"input": base64(&hex(&vector, "message"))}))["hmac"].clone();
+        let expected = format!("vault:v1:{}", base64(&hex(&vector, "sum")));
+        assert_eq!(sum, json!(expected), "{}", vector["note"]);
+    }
+}
