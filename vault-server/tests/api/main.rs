@@ -12,4 +12,5 @@ mod flow;
 mod seal;
 mod stranger;
 mod support;
+mod transit;
 mod wrapping;

@@ -24,6 +24,11 @@ fn hex(vector: &Value, field: &str) -> Vec<u8> {
 
 /// Restores a key as `k` from a backup as Vault 1.15 writes one, with all that is not looked at here.
 fn restore(f: &mut Fixture, kind: &str, key: &[u8], derived: bool) {
+    restore_with(f, kind, key, derived, "null");
+}
+
+fn restore_with(f: &mut Fixture, kind: &str, key: &[u8], derived: bool, rsa_key: &str) {
+    let convergent = derived && kind != "ed25519";
     let number = KINDS.iter().find(|known| known.name == kind).unwrap().backup_number;
     let is_curve = kind.starts_with("ecdsa");
     let scalar = BoxedUint::from_be_slice_vartime(key).to_string_radix_vartime(10);
@@ -32,14 +37,14 @@ fn restore(f: &mut Fixture, kind: &str, key: &[u8], derived: bool) {
     let key = if is_curve { "null".to_owned() } else { format!("{:?}", base64(key)) };
     let entry = format!(
         r#"{{"key":{key},"hmac_key":"{}","time":"2023-11-05T11:22:33.123456789+02:00","ec_x":null,"ec_y":null,
-        "ec_d":{scalar},"rsa_key":null,"public_key":"","convergent_version":{},"creation_time":1699175553}}"#,
+        "ec_d":{scalar},"rsa_key":{rsa_key},"public_key":"","convergent_version":{},"creation_time":1699175553}}"#,
         base64(&[1; 32]),
         if derived { 3 } else { 0 },
     );
     let empty = r#"{"key":null,"hmac_key":null,"time":"0001-01-01T00:00:00Z","ec_x":null,"ec_y":null,"ec_d":null,
         "rsa_key":null,"public_key":"","convergent_version":0,"creation_time":0}"#;
     let backup = format!(
-        r#"{{"policy":{{"name":"k","keys":{{"1":{entry}}},"derived":{derived},"kdf":1,"convergent_encryption":{derived},
+        r#"{{"policy":{{"name":"k","keys":{{"1":{entry}}},"derived":{derived},"kdf":1,"convergent_encryption":{convergent},
         "exportable":true,"min_decryption_version":1,"min_encryption_version":0,"latest_version":1,"archive_version":1,
         "archive_min_version":0,"min_available_version":0,"deletion_allowed":false,"convergent_version":-1,"type":{number},
         "backup_info":{{"time":"2023-11-05T11:22:34Z","version":1}},"restore_info":null,"allow_plaintext_backup":true,
@@ -69,6 +74,7 @@ fn convergent_ciphertexts_are_those_of_the_vectors() {
         let ciphertext = f.encrypt("k", &plaintext, json!({"context": base64(&context)}));
         let bytes = BASE64.decode(ciphertext.strip_prefix("vault:v1:").unwrap().as_bytes()).unwrap();
         assert_eq!(bytes[..12], hex(&vector, "nonce"));
+        assert_eq!(vector["ciphertext"], ciphertext);
         let own = transit_derived_key(&key, &context, key.len()).unwrap();
         assert_eq!(own.expose(), hex(&vector, "encryption_key"));
         // The same text under the derived key itself: what stands behind the nonce is plain authenticated encryption.
@@ -113,5 +119,31 @@ fn keyed_hashes_are_those_of_the_vectors() {
         let sum = f.ok(&path, json!({"input": base64(&hex(&vector, "message"))}))["hmac"].clone();
         let expected = format!("vault:v1:{}", base64(&hex(&vector, "sum")));
         assert_eq!(sum, json!(expected), "{}", vector["note"]);
+    }
+}
+
+#[test]
+fn rsa_keys_of_another_make_decrypt_and_verify() {
+    let mut f = Fixture::new();
+    for vector in vectors("rsa") {
+        restore_with(&mut f, "rsa-2048", &[], false, vector["rsa_key"].as_str().unwrap());
+        assert_eq!(f.decrypt("k", vector["ciphertext"].as_str().unwrap(), json!({})), hex(&vector, "plaintext"));
+        for padding in ["pss", "pkcs1v15"] {
+            let body = |message: &[u8]| json!({"input": base64(message), "signature": vector[padding], "signature_algorithm": padding});
+            assert_eq!(f.ok("verify/k", body(&hex(&vector, "message")))["valid"], true, "{padding}");
+            assert_eq!(f.ok("verify/k", body(b"another"))["valid"], false, "{padding}");
+        }
+    }
+}
+
+#[test]
+fn derived_signatures_are_those_of_the_vectors() {
+    let mut f = Fixture::new();
+    for vector in vectors("derived_signatures") {
+        restore(&mut f, "ed25519", &hex(&vector, "key"), true);
+        let body = json!({"input": base64(&hex(&vector, "message")), "context": base64(&hex(&vector, "context"))});
+        let signed = f.ok("sign/k", body);
+        assert_eq!(signed["signature"], vector["signature"]);
+        assert_eq!(signed["publickey"], vector["public_key"]);
     }
 }
