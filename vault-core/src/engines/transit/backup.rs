@@ -287,7 +287,7 @@ fn read(backup: Backup, rng: &mut dyn CryptoRng) -> Result<Key, Refusal> {
         return Err(Refusal::invalid("the key derives with HMAC in counter mode, which is not supported"));
     }
     let mut key = Key {
-        key_bytes: if kind == Kind::Hmac { policy.key_bytes } else { 0 },
+        key_bytes: if kind == Kind::KeyedHash { policy.key_bytes } else { 0 },
         derived: policy.derived,
         convergent: policy.convergent_encryption,
         exportable: policy.exportable,
@@ -339,7 +339,9 @@ fn version(kind: Kind, entry: Entry, rng: &mut dyn CryptoRng) -> Result<Version,
     let nanoseconds = time.and_then(|time| i64::try_from(time.as_nanosecond()).ok()).filter(|at| *at > 0);
     let created_at = Timestamp(nanoseconds.unwrap_or(entry.creation_time.saturating_mul(1_000_000_000)));
     let mut version = Version::of(kind, material, created_at, rng);
-    if let Some(Bytes(hmac_key)) = entry.hmac_key.filter(|Bytes(key)| !key.expose().is_empty() && kind != Kind::Hmac) {
+    if let Some(Bytes(hmac_key)) =
+        entry.hmac_key.filter(|Bytes(key)| !key.expose().is_empty() && kind != Kind::KeyedHash)
+    {
         version.hmac_key = Material::new(hmac_key.expose().to_vec());
     }
     Ok(version)

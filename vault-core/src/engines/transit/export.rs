@@ -19,7 +19,7 @@ use crate::view::{Interrupt, View};
 enum Part {
     Encryption,
     Signing,
-    Hmac,
+    KeyedHash,
     Public,
 }
 
@@ -28,7 +28,7 @@ impl Part {
         match name {
             "encryption-key" => Ok(Self::Encryption),
             "signing-key" => Ok(Self::Signing),
-            "hmac-key" => Ok(Self::Hmac),
+            "hmac-key" => Ok(Self::KeyedHash),
             "public-key" => Ok(Self::Public),
             _ => Err(Refusal::invalid("invalid export type: give encryption-key, signing-key, hmac-key or public-key")),
         }
@@ -50,7 +50,7 @@ impl Part {
 
     fn text(self, key: &Key, version: &Version) -> Result<SecretText, Refusal> {
         match self {
-            Self::Hmac => Ok(SecretText::new(BASE64.encode(version.hmac_key.expose()))),
+            Self::KeyedHash => Ok(SecretText::new(BASE64.encode(version.hmac_key.expose()))),
             Self::Public => {
                 let text = material::public_text(key.kind, &version.material, None)?;
                 Ok(SecretText::new(text.unwrap_or_default()))

@@ -108,7 +108,7 @@ pub(super) fn import(call: &Call<'_>, view: &mut View, rng: &mut dyn CryptoRng) 
         return Err(Refusal::invalid(text).into());
     }
     let material = material::import(key.kind, &unwrap(&ask, &wrapping, rng)?)?;
-    if key.kind == Kind::Hmac {
+    if key.kind == Kind::KeyedHash {
         key.key_bytes = u32::try_from(material.expose().len()).unwrap_or_default();
     }
     key.add(Version::of(key.kind, material, call.now, rng))?;

@@ -54,9 +54,9 @@ impl Settings {
         key.allow_plaintext_backup = set(self.allow_plaintext_backup);
         key.auto_rotate_period = rotation_period(self.auto_rotate_period.as_ref())?;
         key.key_bytes = match (kind, self.key_size.unwrap_or_default().0) {
-            (Kind::Hmac, 0) => 32,
-            (Kind::Hmac, size) if (HMAC_KEY_BYTES_MIN..=HMAC_KEY_BYTES_MAX).contains(&(size as usize)) => size,
-            (Kind::Hmac, _) => return Err(Refusal::invalid("invalid key_size: 32 to 512 bytes for type hmac")),
+            (Kind::KeyedHash, 0) => 32,
+            (Kind::KeyedHash, size) if (HMAC_KEY_BYTES_MIN..=HMAC_KEY_BYTES_MAX).contains(&(size as usize)) => size,
+            (Kind::KeyedHash, _) => return Err(Refusal::invalid("invalid key_size: 32 to 512 bytes for type hmac")),
             (_, 0) => 0,
             _ => return Err(Refusal::invalid("key_size goes with type hmac only")),
         };
@@ -162,7 +162,7 @@ pub(super) fn described(key: &Key, context: Option<&[u8]>) -> Result<Value, Refu
     if key.imported {
         extra.push(("imported_key_allow_rotation", json!(key.allow_rotation)));
     }
-    if key.kind == Kind::Hmac {
+    if key.kind == Kind::KeyedHash {
         extra.push(("key_size", json!(key.key_bytes)));
     }
     if let Value::Object(fields) = &mut data {

@@ -18,7 +18,7 @@ pub(super) enum Kind {
     Rsa2048,
     Rsa3072,
     Rsa4096,
-    Hmac,
+    KeyedHash,
 }
 
 /// A type with its names: in the API, and the number that backups of Vault and OpenBao write.
@@ -45,7 +45,7 @@ pub(super) static KINDS: [Description; 12] = [
     describe(Kind::Rsa2048, "rsa-2048", 3),
     describe(Kind::Rsa3072, "rsa-3072", 9),
     describe(Kind::Rsa4096, "rsa-4096", 4),
-    describe(Kind::Hmac, "hmac", 11),
+    describe(Kind::KeyedHash, "hmac", 11),
 ];
 
 impl Kind {
@@ -80,7 +80,7 @@ impl Kind {
     }
 
     pub(super) const fn signs(self) -> bool {
-        !self.is_aead() && !matches!(self, Self::Hmac)
+        !self.is_aead() && !matches!(self, Self::KeyedHash)
     }
 
     pub(super) const fn derives(self) -> bool {
@@ -112,7 +112,7 @@ impl Kind {
 
     /// Bounds a batch by what its items cost: a private RSA operation is a thousand times a symmetric one.
     pub(super) const fn batch_items_max(self) -> usize {
-        if self.is_aead() || matches!(self, Self::Hmac) { 10_000 } else { 250 }
+        if self.is_aead() || matches!(self, Self::KeyedHash) { 10_000 } else { 250 }
     }
 
     /// Gives the hash that is meant when none is named.

@@ -103,7 +103,7 @@ pub(super) fn import_rsa(kind: Kind, key: &rsa::PrivateKey) -> Result<Material, 
 pub(super) fn import_plain(kind: Kind, bytes: &[u8]) -> Result<Material, Refusal> {
     let fits = with_curve!(kind, curve => curve::SecretKey::from_slice(bytes).is_ok(), otherwise => match kind.key_bytes() {
         Some(length_bytes) => bytes.len() == length_bytes,
-        None => (HMAC_KEY_BYTES_MIN..=HMAC_KEY_BYTES_MAX).contains(&bytes.len()) && kind == Kind::Hmac,
+        None => (HMAC_KEY_BYTES_MIN..=HMAC_KEY_BYTES_MAX).contains(&bytes.len()) && kind == Kind::KeyedHash,
     });
     if fits { Ok(Material::new(bytes.to_vec())) } else { Err(unfit(())) }
 }

@@ -85,7 +85,7 @@ impl Version {
     /// Makes a version of given key material.
     pub(super) fn of(kind: Kind, material: Material, now: Timestamp, rng: &mut dyn CryptoRng) -> Self {
         let hmac_key = match kind {
-            Kind::Hmac => Material::new(material.expose().to_vec()),
+            Kind::KeyedHash => Material::new(material.expose().to_vec()),
             _ => material::random(32, rng),
         };
         Self { created_at: now, material, hmac_key }

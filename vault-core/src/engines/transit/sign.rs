@@ -194,7 +194,7 @@ pub(super) fn hmac(call: &Call<'_>, view: &mut View, rng: &mut dyn CryptoRng) ->
     let hash = ask::hash(call, manner.algorithm.as_ref().or(manner.hash_algorithm.as_ref()))?;
     let hash = hash.unwrap_or(key.kind.hash_default());
     let asked: Asked<Message> = Asked::parse(call)?;
-    asked.check_size(Kind::Hmac)?;
+    asked.check_size(Kind::KeyedHash)?;
     let changes = record::rotate_if_due(&mut key, call, rng)?;
     Ok(asked.answer(call, Failures::AreListed, changes, |item| {
         let (number, version) = key.version_for_new(item.key_version.unwrap_or_default().0)?;
