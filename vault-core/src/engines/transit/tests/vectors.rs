@@ -22,12 +22,21 @@ fn hex(vector: &Value, field: &str) -> Vec<u8> {
     HEXLOWER_PERMISSIVE.decode(vector[field].as_str().unwrap().as_bytes()).unwrap()
 }
 
+/// Restores a key that is none, and expects to be refused.
+fn refuse_rsa(f: &mut Fixture, rsa_key: &str) {
+    f.refused("restore/k", json!({"backup": backup("rsa-2048", &[], false, rsa_key), "force": true}));
+}
+
 /// Restores a key as `k` from a backup as Vault 1.15 writes one, with all that is not looked at here.
 fn restore(f: &mut Fixture, kind: &str, key: &[u8], derived: bool) {
     restore_with(f, kind, key, derived, "null");
 }
 
 fn restore_with(f: &mut Fixture, kind: &str, key: &[u8], derived: bool, rsa_key: &str) {
+    f.ok("restore/k", json!({"backup": backup(kind, key, derived, rsa_key), "force": true}));
+}
+
+fn backup(kind: &str, key: &[u8], derived: bool, rsa_key: &str) -> String {
     let convergent = derived && kind != "ed25519";
     let number = KINDS.iter().find(|known| known.name == kind).unwrap().backup_number;
     let is_curve = kind.starts_with("ecdsa");
@@ -51,7 +60,7 @@ fn restore_with(f: &mut Fixture, kind: &str, key: &[u8], derived: bool, rsa_key:
         "version_template":"","storage_prefix":"","auto_rotate_period":0,"Imported":false,
         "AllowImportedKeyRotation":false}},"archived_keys":{{"keys":[{empty},{entry}]}}}}"#
     );
-    f.ok("restore/k", json!({"backup": base64(backup.as_bytes()), "force": true}));
+    base64(backup.as_bytes())
 }
 
 #[test]
@@ -145,5 +154,54 @@ fn derived_signatures_are_those_of_the_vectors() {
         let signed = f.ok("sign/k", body);
         assert_eq!(signed["signature"], vector["signature"]);
         assert_eq!(signed["publickey"], vector["public_key"]);
+    }
+}
+
+#[test]
+fn rsa_keys_that_are_none_are_refused_and_never_panic() {
+    let mut f = Fixture::new();
+    let vector = vectors("rsa").remove(0);
+    let text = vector["rsa_key"].as_str().unwrap();
+    let number = |name: &str| text.split_once(&format!("\"{name}\":")).unwrap().1.split([',', ']']).next().unwrap();
+    let (modulus, private) = (number("N"), number("D"));
+    let primes = text.split_once("\"Primes\":[").unwrap().1.split_once(']').unwrap().0;
+    let (first, second) = primes.split_once(',').unwrap();
+    let key =
+        |n: &str, e: &str, d: &str, primes: &str| format!("{{\"N\":{n},\"E\":{e},\"D\":{d},\"Primes\":[{primes}]}}");
+    restore_with(&mut f, "rsa-2048", &[], false, &key(modulus, "65537", private, primes));
+    let long = "9".repeat(4_096);
+    let longer = "9".repeat(4_097);
+    for bad in ["0", "1", "2", "3", "65536", long.as_str(), longer.as_str(), "-5", "1.5", "\"5\"", "null"] {
+        refuse_rsa(&mut f, &key(bad, "65537", private, primes));
+        refuse_rsa(&mut f, &key(modulus, "65537", bad, primes));
+        for primes in [format!("{bad},{second}"), format!("{first},{bad}"), format!("{bad},{bad}")] {
+            refuse_rsa(&mut f, &key(modulus, "65537", private, &primes));
+        }
+    }
+    for exponent in ["0", "1", "2", "3", "65536", "18446744073709551615", "18446744073709551616", "-1"] {
+        refuse_rsa(&mut f, &key(modulus, exponent, private, primes));
+    }
+    for primes in ["", first, &format!("{primes},3"), &format!("{first},{first}"), modulus] {
+        refuse_rsa(&mut f, &key(modulus, "65537", private, primes));
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+    #[test]
+    fn a_backup_with_any_byte_changed_is_refused_or_makes_a_usable_key(at: proptest::sample::Index, byte: u8) {
+        let mut f = Fixture::new();
+        let mut bytes = data_encoding::BASE64.decode(backup("aes256-gcm96", &[7; 32], true, "null").as_bytes()).unwrap();
+        let at = at.index(bytes.len());
+        bytes[at] = byte;
+        let body = json!({"backup": base64(&bytes)});
+        if f.call(crate::request::Operation::Write, "restore/k", body).is_ok() {
+            let shown = f.read("keys/k");
+            let context = if shown["derived"] == true { json!({"context": base64(b"c")}) } else { json!({}) };
+            if shown["soft_deleted"] == false && shown["supports_encryption"] == true {
+                let ciphertext = f.encrypt("k", b"text", context.clone());
+                proptest::prop_assert_eq!(f.decrypt("k", &ciphertext, context), b"text");
+            }
+        }
     }
 }
