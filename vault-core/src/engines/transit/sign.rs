@@ -61,6 +61,8 @@ struct Manner {
     salt_length: Option<Value>,
     prehashed: Option<Flag>,
     signature_context: Option<String>,
+    /// The version for items that name none.
+    key_version: Option<Whole>,
 }
 
 impl Manner {
@@ -85,6 +87,11 @@ impl Manner {
                 Some(_) => return Err(Refusal::invalid("invalid marshaling_algorithm: give asn1 or jws")),
             },
         })
+    }
+
+    /// Gives the version that is to sign or hash an item; 0 is the newest.
+    fn version_for(&self, item: &Message) -> u32 {
+        item.key_version.or(self.key_version).unwrap_or_default().0
     }
 
     fn padding(&self) -> Result<Padding, Refusal> {
@@ -115,12 +122,13 @@ pub(super) fn sign(call: &Call<'_>, view: &mut View, rng: &mut dyn CryptoRng) ->
         let text = format!("key type {} does not support signing", key.kind.name());
         return Err(Refusal::invalid(text).into());
     }
-    let scheme = call.request.parse::<Manner>()?.scheme(call, key.kind)?;
+    let manner: Manner = call.request.parse()?;
+    let scheme = manner.scheme(call, key.kind)?;
     let asked: Asked<Message> = Asked::parse(call)?;
     asked.check_size(key.kind)?;
     let changes = record::rotate_if_due(&mut key, call, rng)?;
     Ok(asked.answer(call, Failures::AreListed, changes, |item| {
-        let (number, version) = key.version_for_new(item.key_version.unwrap_or_default().0)?;
+        let (number, version) = key.version_for_new(manner.version_for(item))?;
         let context = item.context(&key)?;
         let input = item.input()?;
         let bytes = signing::sign(&key, version, input.expose(), &scheme, context.as_deref(), rng)?;
@@ -197,7 +205,7 @@ pub(super) fn hmac(call: &Call<'_>, view: &mut View, rng: &mut dyn CryptoRng) ->
     asked.check_size(Kind::KeyedHash)?;
     let changes = record::rotate_if_due(&mut key, call, rng)?;
     Ok(asked.answer(call, Failures::AreListed, changes, |item| {
-        let (number, version) = key.version_for_new(item.key_version.unwrap_or_default().0)?;
+        let (number, version) = key.version_for_new(manner.version_for(item))?;
         let sum = hash.keyed(version.hmac_key.expose(), item.input()?.expose());
         Ok(Output { hmac: Some(ciphertext::format(number, &sum)), ..Output::default() })
     })?)

@@ -91,3 +91,18 @@ fn a_missing_key_is_made_for_a_batch_that_works_at_least_in_part() {
     let results = data(&f.call(Write, "encrypt/n", body).unwrap())["batch_results"].clone();
     assert_eq!(f.decrypt("n", results[1]["ciphertext"].as_str().unwrap(), Value::Null), b"a");
 }
+
+#[test]
+fn the_version_of_a_request_holds_for_the_items_that_name_none() {
+    let (mut f, _) = fixture();
+    f.ok("keys/s", json!({"type": "ed25519"}));
+    for (path, field) in [("sign/s", "signature"), ("hmac/k", "hmac")] {
+        let name = path.split_once('/').unwrap().1;
+        f.ok(&format!("keys/{name}/rotate"), json!({}));
+        let body = json!({"key_version": 1, "batch_input": [{"input": ""}, {"input": "", "key_version": 2}]});
+        let results = f.ok(path, body)["batch_results"].clone();
+        for (item, version) in [(0, "vault:v1:"), (1, "vault:v2:")] {
+            assert!(results[item][field].as_str().unwrap().starts_with(version), "{path}: {results}");
+        }
+    }
+}
