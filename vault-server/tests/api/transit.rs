@@ -17,7 +17,7 @@ fn text(value: &Value) -> String {
 #[tokio::test]
 async fn a_text_goes_round_and_rotation_keeps_it_readable() {
     let vault = vault().await;
-    let made = vault.expect(200, "POST", "transit/keys/app", None).await;
+    let made = vault.expect(200, "POST", "transit/keys/app", Some(Value::Null)).await;
     assert_eq!((&made["data"]["type"], &made["data"]["supports_encryption"]), (&json!("aes256-gcm96"), &json!(true)));
     let body = json!({"plaintext": "dGV4dA=="});
     let sealed = vault.expect(200, "PUT", "transit/encrypt/app", Some(body)).await;
