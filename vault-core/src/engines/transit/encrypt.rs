@@ -11,6 +11,7 @@ use super::ciphertext;
 use super::kind::Kind;
 use super::record::{self, Key, Version};
 use crate::engines::{Call, Change, Step};
+use crate::policy::{self, Capability};
 use crate::refusal::Refusal;
 use crate::reply::Reply;
 use crate::secret::{SecretBytes, SecretText};
@@ -130,6 +131,7 @@ fn created(call: &Call<'_>, asked: &Asked<Text>, rng: &mut dyn CryptoRng) -> Res
         return Err(Refusal::invalid("context should be set either in all the request blocks or in none"));
     }
     asked.check_size(kind)?;
+    check_may_create(call)?;
     let mut key = Key::new(record::checked_name(call.capture("name"))?, kind);
     key.derived = with_context != 0;
     key.convergent = settings.convergent_encryption.is_some_and(|flag| flag.0);
@@ -137,6 +139,16 @@ fn created(call: &Call<'_>, asked: &Asked<Text>, rng: &mut dyn CryptoRng) -> Res
     key.rotate(call.now, rng)?;
     let changes = vec![key.put(call)?];
     Ok((key, changes))
+}
+
+/// Asks the rules once more whether the caller may create: since they were first asked the key may have been deleted.
+fn check_may_create(call: &Call<'_>) -> Result<(), Refusal> {
+    let acl = call.acl()?;
+    let path = call.request.path.as_str();
+    let fields = if acl.looks_at_fields(path) { call.request.parse()? } else { serde_json::Map::new() };
+    let ask =
+        policy::Ask { path, capability: Capability::Create, fields: &fields, wrapping_ttl: call.request.wrap_ttl };
+    if acl.allows(&ask) { Ok(()) } else { Err(Refusal::denied()) }
 }
 
 pub(super) fn decrypt(call: &Call<'_>, view: &mut View, rng: &mut dyn CryptoRng) -> Result<Step, Interrupt> {

@@ -177,6 +177,15 @@ fn encrypting_makes_a_missing_key_and_uses_of_a_key_write_nothing() {
 }
 
 #[test]
+fn a_key_that_was_deleted_meanwhile_is_not_made_again_by_who_may_only_update() {
+    let mut f = Fixture::new();
+    f.sender = Identity::for_test("b", token(&["default"]), &f.store.names);
+    let refusal = f.call(Write, "encrypt/new", json!({"plaintext": ""})).err().unwrap();
+    assert_eq!(refusal.class, Class::Denied);
+    assert!(f.store.rows.is_empty());
+}
+
+#[test]
 fn what_does_not_belong_to_a_ciphertext_is_refused() {
     let mut f = Fixture::new();
     for kind in AEADS {
