@@ -29,6 +29,10 @@ impl Engine for Cubbyhole {
         &ROUTES
     }
 
+    fn takes_turns(&self) -> bool {
+        true
+    }
+
     fn existence(&self, call: &Call<'_>) -> Option<Slot> {
         v1::existence(call, root(call).ok()?)
     }

@@ -212,6 +212,12 @@ pub trait Engine: Sync {
         None
     }
 
+    /// Tells whether writers of one path take turns: it saves them conflicts where they change the same rows, and
+    /// makes them wait for each other where they do not.
+    fn takes_turns(&self) -> bool {
+        false
+    }
+
     /// Checks that a token which this auth method made may still be renewed.
     ///
     /// # Errors

@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, PoisonError};
 
+use tokio::sync::OwnedMutexGuard;
+
 use vault_core::audit::Record;
 use vault_core::auth::token::Finder;
 use vault_core::auth::{self, Unidentified};
@@ -48,6 +50,15 @@ impl Vault {
         Err(Refusal::new(Class::Busy, "too many others write here at the same time; try again"))
     }
 
+    /// Waits for the turn of a write, where the engine has writers of one path take turns.
+    async fn turn(&self, open: &Open, rules: &Generation, request: &Request) -> Option<OwnedMutexGuard<()>> {
+        if matches!(request.operation, Operation::Read | Operation::List) {
+            return None;
+        }
+        let (target, _) = Target::find(&rules.tables, request.path.as_str())?;
+        if target.engine.takes_turns() { open.stripes.lock(request.path.as_str()).await } else { None }
+    }
+
     /// Refuses a client that asks too often, before anything is read for it. The first refusal of an interval goes on
     /// record; waiting for the disk for each of them would let strangers keep it busy.
     async fn check_rate(&self, request: &Request) -> Result<(), Refusal> {
@@ -76,12 +87,7 @@ impl Vault {
             Ok(identified) => identified,
             Err(denied) => return Err(self.deny(&open, denied).await),
         };
-        let turn = match identified.request().operation {
-            Operation::Read | Operation::List => None,
-            Operation::Write | Operation::Patch | Operation::Delete => {
-                open.stripes.lock(identified.request().path.as_str()).await
-            }
-        };
+        let turn = self.turn(&open, &rules, identified.request()).await;
         let rules = open.rules.current(self.storage.as_ref(), open.barrier()).await?;
         let permitted = match self.permit(&open, &rules, identified).await? {
             Ok(permitted) => permitted,

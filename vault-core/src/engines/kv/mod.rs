@@ -55,6 +55,10 @@ impl Engine for Kv {
         if is_versioned(mount) { &VERSION_2 } else { &VERSION_1 }
     }
 
+    fn takes_turns(&self) -> bool {
+        true
+    }
+
     fn existence(&self, call: &Call<'_>) -> Option<Slot> {
         if is_versioned(call.mount) { v2::existence(call) } else { v1::existence(call, v1::root(call)) }
     }

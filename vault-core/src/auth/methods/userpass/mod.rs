@@ -33,6 +33,11 @@ impl Engine for Userpass {
         "userpass"
     }
 
+    /// Tries of one user's password are counted one after another.
+    fn takes_turns(&self) -> bool {
+        true
+    }
+
     fn routes(&self, _: &Mount) -> &'static [Route] {
         &ROUTES
     }
