@@ -7,6 +7,7 @@
 )]
 
 mod audit;
+mod conformance;
 mod devices;
 mod faults;
 mod flow;
