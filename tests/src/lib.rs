@@ -5,7 +5,9 @@
 #![forbid(unsafe_code)]
 
 pub mod binary;
+pub mod conversation;
 pub mod https;
+pub mod outside;
 pub mod server;
 pub mod source;
 pub mod terminal;
