@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::Value;
 
@@ -75,12 +75,25 @@ impl Connection {
     /// # Errors
     /// Fails when the file holds no certificate or the server cannot be reached.
     pub fn open(address: SocketAddr, authority_file: &Path) -> Result<Self> {
-        let session = ClientConnection::new(Arc::new(client_config(authority_file)?), ServerName::from(address.ip()))?;
+        Self::open_with(address, &Arc::new(client_config(authority_file, None)?))
+    }
+
+    /// Connects with settings that several connections share: the later ones resume the session of the first.
+    ///
+    /// # Errors
+    /// Fails when the server cannot be reached.
+    pub fn open_with(address: SocketAddr, config: &Arc<ClientConfig>) -> Result<Self> {
+        let session = ClientConnection::new(Arc::clone(config), ServerName::from(address.ip()))?;
         let socket = TcpStream::connect(address).with_context(|| format!("{address} cannot be reached"))?;
         socket.set_nodelay(true)?;
         socket.set_read_timeout(Some(WAIT_MAX))?;
         socket.set_write_timeout(Some(WAIT_MAX))?;
         Ok(Self { stream: BufReader::new(StreamOwned::new(session, socket)), address, token: None })
+    }
+
+    /// Tells whether the connection resumed an earlier session; known once something was answered.
+    pub fn is_resumed(&self) -> bool {
+        self.stream.get_ref().conn.handshake_kind() == Some(rustls::HandshakeKind::Resumed)
     }
 
     /// Sends `token` with every request from now on.
@@ -182,12 +195,23 @@ impl Connection {
     }
 }
 
-fn client_config(authority_file: &Path) -> Result<ClientConfig> {
+/// Makes settings that trust the certificates in `authority_file` and show a certificate with its key, if there is one.
+///
+/// # Errors
+/// Fails when the file holds no certificate or the key does not fit.
+pub fn client_config(
+    authority_file: &Path,
+    own: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+) -> Result<ClientConfig> {
     let mut authorities = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(authority_file)? {
         authorities.add(certificate?)?;
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    Ok(builder.with_root_certificates(authorities).with_no_client_auth())
+    let builder = builder.with_root_certificates(authorities);
+    Ok(match own {
+        None => builder.with_no_client_auth(),
+        Some((chain, key)) => builder.with_client_auth_cert(chain, key)?,
+    })
 }

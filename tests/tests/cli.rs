@@ -144,3 +144,40 @@ fn help_completions_and_manual_pages_are_there() -> Result<()> {
     ensure!(help.contains("Exit codes"), "{help}");
     Ok(())
 }
+
+#[test]
+fn a_certificate_logs_in_by_flags_and_by_the_environment() -> Result<()> {
+    let server = Server::start()?;
+    let terminal = Terminal::logged_in(&server)?;
+    let key = rcgen::KeyPair::generate()?;
+    let mut params = rcgen::CertificateParams::default();
+    params.distinguished_name.push(rcgen::DnType::CommonName, "app-1");
+    let certificate = params.self_signed(&key)?.pem();
+    let (certificate_file, key_file) = (terminal.home().join("app.pem"), terminal.home().join("app.key"));
+    std::fs::write(&certificate_file, &certificate)?;
+    std::fs::write(&key_file, key.serialize_pem())?;
+    terminal.ok("keyturn write sys/auth/cert", "{\"type\": \"cert\"}")?;
+    let role = serde_json::json!({"certificate": certificate}).to_string();
+    terminal.ok("keyturn write auth/cert/certs/app", &role)?;
+
+    let files = format!("--client-cert {} --client-key {}", certificate_file.display(), key_file.display());
+    let printed = terminal.ok(&format!("keyturn --format json {files} write auth/cert/login"), "{}")?;
+    let reply: Value = serde_json::from_str(&printed)?;
+    ensure!(reply.pointer("/auth/metadata/common_name") == Some(&Value::from("app-1")), "{printed}");
+    let by_environment = Command::new(tests::binary::keyturn()?)
+        .args(["policy", "list"])
+        .env_clear()
+        .env("HOME", terminal.home())
+        .env("KEYTURN_ADDR", server.url())
+        .env("KEYTURN_CACERT", server.authority_file())
+        .env("VAULT_CLIENT_CERT", &certificate_file)
+        .env("VAULT_CLIENT_KEY", terminal.home().join("absent.key"))
+        .output()?;
+    let told = String::from_utf8_lossy(&by_environment.stderr).into_owned();
+    ensure!(!by_environment.status.success() && told.contains("absent.key"), "{told}");
+
+    terminal.fails("keyturn write auth/cert/login", "{}", 1)?;
+    let told = terminal.fails(&format!("keyturn --client-cert {} status", certificate_file.display()), "", 2)?;
+    ensure!(told.contains("--client-key"), "{told}");
+    Ok(())
+}

@@ -26,12 +26,15 @@ const CORE_DEPENDENCIES: &[&str] = &[
     "jiff",
     "postcard",
     "rand_core",
+    "rustls-pki-types",
+    "rustls-webpki",
     "serde",
     "serde_json",
     "sha2",
     "subtle",
     "thiserror",
     "vsss-rs",
+    "x509-parser",
     "zeroize",
 ];
 

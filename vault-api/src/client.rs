@@ -14,7 +14,7 @@ use crate::address::Address;
 use crate::error::ApiError;
 use crate::reply::Reply;
 use crate::secret::SecretText;
-use crate::tls::{self, Trust};
+use crate::tls::{self, ClientFiles, Trust};
 use crate::types::{Health, InitRequest, InitResponse, SealStatus, UnsealRequest};
 
 /// Largest answer in bytes: twice the largest body that a Vault server takes, so that whatever was written can be read.
@@ -94,6 +94,7 @@ pub struct Builder {
     token: Option<SecretText>,
     wrap_ttl: Option<String>,
     trust: Trust,
+    client: Option<ClientFiles>,
     server_name: Option<String>,
     connect_timeout: Duration,
     read_timeout: Duration,
@@ -122,6 +123,14 @@ impl Builder {
             Trust::Files(files) => files.push(file.into()),
             trust => *trust = Trust::Files(vec![file.into()]),
         }
+        self
+    }
+
+    /// Shows this certificate, a PEM file with those that lead to its authority after it, to servers that ask for one, and
+    /// proves it with its key.
+    #[must_use]
+    pub fn client_certificate(mut self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        self.client = Some(ClientFiles { certificate: certificate.into(), key: key.into() });
         self
     }
 
@@ -163,7 +172,7 @@ impl Builder {
             token_header(token)?;
         }
         let tls = if self.address.is_encrypted() {
-            tls::config(&self.trust, self.server_name.as_deref())?
+            tls::config(&self.trust, self.server_name.as_deref(), self.client.as_ref())?
         } else {
             no_tls()?
         };
@@ -190,6 +199,7 @@ impl Client {
             token: None,
             wrap_ttl: None,
             trust: Trust::default(),
+            client: None,
             server_name: None,
             connect_timeout: CONNECT_TIMEOUT,
             read_timeout: READ_TIMEOUT,

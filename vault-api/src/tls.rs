@@ -7,7 +7,7 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 use crate::error::ApiError;
@@ -28,11 +28,26 @@ pub enum Trust {
     DangerAcceptInvalidCertificates,
 }
 
-/// Builds the TLS settings; a `server_name` is expected in the certificate instead of the host of the address.
+/// The files by which a client proves who it is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ClientFiles {
+    /// The certificate in PEM, and after it those that lead to its authority.
+    pub certificate: PathBuf,
+    /// Its private key in PEM.
+    pub key: PathBuf,
+}
+
+/// Builds the TLS settings; a `server_name` is expected in the certificate instead of the host of the address. With
+/// `client` the client shows a certificate to servers that ask for one.
 ///
 /// # Errors
-/// Answers [`ApiError::Certificates`] when there is nothing to trust, and [`ApiError::Setup`] for a name that is none.
-pub fn config(trust: &Trust, server_name: Option<&str>) -> Result<ClientConfig, ApiError> {
+/// Answers [`ApiError::Certificates`] when there is nothing to trust or a file of the client cannot be used, and
+/// [`ApiError::Setup`] for a name that is none.
+pub fn config(
+    trust: &Trust,
+    server_name: Option<&str>,
+    client: Option<&ClientFiles>,
+) -> Result<ClientConfig, ApiError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let setup = |error: &dyn std::fmt::Display| ApiError::Setup { reason: error.to_string() };
     let inner = match trust {
@@ -46,12 +61,18 @@ pub fn config(trust: &Trust, server_name: Option<&str>) -> Result<ClientConfig, 
         })
         .transpose()?;
     let verifier = Arc::new(Verifier { inner, server_name, provider: Arc::clone(&provider) });
-    let mut config = ClientConfig::builder_with_provider(provider)
+    let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| setup(&error))?
         .dangerous()
-        .with_custom_certificate_verifier(verifier)
-        .with_no_client_auth();
+        .with_custom_certificate_verifier(verifier);
+    let mut config = match client {
+        None => builder.with_no_client_auth(),
+        Some(files) => {
+            let (chain, key) = read_client(files)?;
+            builder.with_client_auth_cert(chain, key).map_err(|error| unusable(&files.key, &error))?
+        }
+    };
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }
@@ -86,12 +107,21 @@ fn verifier(files: &[PathBuf], provider: &Arc<CryptoProvider>) -> Result<Arc<Web
 }
 
 fn read_certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, ApiError> {
-    let unreadable = |error: &dyn std::fmt::Display| ApiError::Certificates {
-        source_name: file.display().to_string(),
-        reason: error.to_string(),
-    };
-    let pem = std::fs::read(file).map_err(|error| unreadable(&error))?;
-    CertificateDer::pem_slice_iter(&pem).collect::<Result<_, _>>().map_err(|error| unreadable(&error))
+    let pem = std::fs::read(file).map_err(|error| unusable(file, &error))?;
+    CertificateDer::pem_slice_iter(&pem).collect::<Result<_, _>>().map_err(|error| unusable(file, &error))
+}
+
+fn read_client(files: &ClientFiles) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), ApiError> {
+    let chain = read_certificates(&files.certificate)?;
+    if chain.is_empty() {
+        return Err(unusable(&files.certificate, &"it holds no certificate in PEM form"));
+    }
+    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| unusable(&files.key, &error))?;
+    Ok((chain, key))
+}
+
+fn unusable(file: &Path, reason: &dyn std::fmt::Display) -> ApiError {
+    ApiError::Certificates { source_name: file.display().to_string(), reason: reason.to_string() }
 }
 
 /// Checks a server's certificate, for another name if one is set; without `inner` it checks nothing but signatures.
@@ -150,7 +180,7 @@ mod tests {
     #[test]
     fn a_missing_or_empty_authority_file_is_named() {
         for file in ["/nonexistent/ca.pem", "/dev/null"] {
-            let error = config(&Trust::Files(vec![file.into()]), None).unwrap_err();
+            let error = config(&Trust::Files(vec![file.into()]), None, None).unwrap_err();
             assert!(error.to_string().contains(file), "{error}");
         }
     }
@@ -158,7 +188,19 @@ mod tests {
     #[test]
     fn a_server_name_that_is_none_is_refused() {
         let trust = Trust::DangerAcceptInvalidCertificates;
-        assert!(matches!(config(&trust, Some("not a name")), Err(ApiError::Setup { .. })));
-        assert!(config(&trust, Some("vault.example.org")).is_ok());
+        assert!(matches!(config(&trust, Some("not a name"), None), Err(ApiError::Setup { .. })));
+        assert!(config(&trust, Some("vault.example.org"), None).is_ok());
+    }
+
+    #[test]
+    fn a_client_file_that_cannot_be_used_is_named() {
+        for (certificate, key, culprit) in [
+            ("/nonexistent/a.pem", "/dev/null", "/nonexistent/a.pem"),
+            ("/dev/null", "/nonexistent/a.key", "/dev/null"),
+        ] {
+            let files = ClientFiles { certificate: certificate.into(), key: key.into() };
+            let error = config(&Trust::DangerAcceptInvalidCertificates, None, Some(&files)).unwrap_err();
+            assert!(error.to_string().contains(culprit), "{error}");
+        }
     }
 }

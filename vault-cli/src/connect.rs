@@ -25,6 +25,12 @@ pub(crate) struct Global {
     /// Have the answer kept for so long, such as 60s, for whoever shows the wrapping token that is printed instead
     #[arg(long, global = true, value_name = "TTL")]
     wrap_ttl: Option<String>,
+    /// Certificate to show to the server, a PEM file [env: KEYTURN_CLIENT_CERT, VAULT_CLIENT_CERT]
+    #[arg(long, global = true, value_name = "FILE")]
+    client_cert: Option<PathBuf>,
+    /// Private key of that certificate, a PEM file [env: KEYTURN_CLIENT_KEY, VAULT_CLIENT_KEY]
+    #[arg(long, global = true, value_name = "FILE")]
+    client_key: Option<PathBuf>,
     /// How to write answers
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
@@ -69,11 +75,27 @@ impl Global {
         self.client(token.filter(|text| !text.is_empty()).map(SecretText::new))
     }
 
+    /// Finds the certificate to show and its key; one without the other is a mistake.
+    fn client_files(&self) -> Result<Option<(PathBuf, PathBuf)>, Failure> {
+        let certificate = self.client_cert.clone().or_else(|| variable("CLIENT_CERT").map(PathBuf::from));
+        let key = self.client_key.clone().or_else(|| variable("CLIENT_KEY").map(PathBuf::from));
+        match (certificate, key) {
+            (Some(certificate), Some(key)) => Ok(Some((certificate, key))),
+            (None, None) => Ok(None),
+            _ => {
+                Err(Failure::usage("a client certificate and its key go together: give --client-cert and --client-key"))
+            }
+        }
+    }
+
     /// Makes a client with a token of the caller's choice.
     pub(crate) fn client(&self, token: Option<SecretText>) -> Result<Client, Failure> {
         let mut builder = Client::builder(Address::parse(&self.address())?);
         if let Some(file) = self.ca_cert.clone().or_else(|| variable("CACERT").map(PathBuf::from)) {
             builder = builder.ca_certificate(file);
+        }
+        if let Some((certificate, key)) = self.client_files()? {
+            builder = builder.client_certificate(certificate, key);
         }
         if variable("SKIP_VERIFY").is_some_and(|value| matches!(value.as_str(), "1" | "true")) {
             eprintln!("warning: SKIP_VERIFY is set: whoever sits in between reads and changes everything");

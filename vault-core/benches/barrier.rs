@@ -24,22 +24,22 @@ fn main() {
 #[divan::bench]
 fn wrap_keyring(bencher: Bencher<'_, '_>) {
     let mut rng = StdRng::seed_from_u64(1);
-    let barrier = Barrier::generate(VAULT, &mut rng);
+    let barrier = Barrier::generate(VAULT, NOW, &mut rng);
     let key = SecretKey::random(&mut rng);
-    bencher.bench_local(|| barrier.wrap_keyring(&key, &mut rng).unwrap());
+    bencher.bench_local(|| barrier.wrap_keyring(&key, None, &mut rng).unwrap());
 }
 
 #[divan::bench]
 fn unwrap_keyring(bencher: Bencher<'_, '_>) {
     let mut rng = StdRng::seed_from_u64(1);
     let key = SecretKey::random(&mut rng);
-    let wrapped = Barrier::generate(VAULT, &mut rng).wrap_keyring(&key, &mut rng).unwrap();
-    bencher.bench_local(|| Barrier::unwrap_keyring(VAULT, &key, black_box(&wrapped)).unwrap());
+    let wrapped = Barrier::generate(VAULT, NOW, &mut rng).wrap_keyring(&key, None, &mut rng).unwrap();
+    bencher.bench_local(|| Barrier::unwrap_keyring(VAULT, &key, black_box(&wrapped), NOW).unwrap());
 }
 
 #[divan::bench]
 fn name_of_an_entry(bencher: Bencher<'_, '_>) {
-    let barrier = Barrier::generate(VAULT, &mut StdRng::seed_from_u64(1));
+    let barrier = Barrier::generate(VAULT, NOW, &mut StdRng::seed_from_u64(1));
     let folder = barrier.names().root(Domain::Data, "mount");
     bencher.bench_local(|| barrier.names().entry(&folder, black_box("database")));
 }

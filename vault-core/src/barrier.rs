@@ -3,12 +3,14 @@
 //! Formats: docs/formats.md, "Sealed row" and "Keyring".
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::flow::Recorded;
 use crate::id::{Term, VaultId};
@@ -16,10 +18,12 @@ use crate::keys::{self, KeyedHash};
 use crate::names::{Domain, Names, Slot};
 use crate::secret::{SecretBytes, SecretKey};
 use crate::store::RowKey;
+use crate::time::Timestamp;
 
 const BOX_FORMAT: u8 = 1;
 const NONCE_LENGTH_BYTES: usize = 24;
-const KEYRING_FORMAT: u8 = 1;
+const KEYRING_FORMAT: u8 = 2;
+const KEYRING_FORMAT_WITHOUT_TIMES: u8 = 1;
 
 const PART_LABEL: u8 = b'n';
 const PART_VALUE: u8 = b'v';
@@ -39,40 +43,85 @@ pub enum BarrierError {
     /// The authentication tag does not match: another key, another place, or altered bytes.
     #[error("the row does not authenticate: it was altered, moved or sealed under another key")]
     Altered,
+    /// Terms are counted in 32 bits.
+    #[error("the vault has had as many barrier keys as there can be")]
+    TermsExhausted,
 }
 
 /// Holds every key of an unsealed vault; dropping it wipes them.
 pub struct Barrier {
     vault: VaultId,
-    keyring: Keyring,
-    terms: BTreeMap<Term, TermKeys>,
+    root: SecretKey,
+    terms: RwLock<Terms>,
     names: Names,
     token_ids: KeyedHash,
     audit_values: KeyedHash,
     snapshots: KeyedHash,
 }
 
-struct TermKeys {
-    system: SecretKey,
-    data: SecretKey,
+/// The terms, of which there is always one that new rows are sealed in.
+struct Terms {
+    newest: (Term, Arc<TermKeys>),
+    older: BTreeMap<Term, Arc<TermKeys>>,
 }
 
-/// What the seal key wraps: the root of the derived keys and the barrier secrets by term.
-struct Keyring {
-    root: SecretKey,
-    terms: BTreeMap<Term, SecretKey>,
+/// The keys of one term.
+struct TermKeys {
+    secret: SecretKey,
+    installed_at: Timestamp,
+    system: SecretKey,
+    data: SecretKey,
+    /// Boxes sealed since the vault was unsealed.
+    encryptions: AtomicU64,
+}
+
+/// A term that is drawn but not in force: rows may be sealed in it only once a store holds the keyring with it.
+#[must_use = "a term is in force once the barrier has adopted it"]
+pub struct NewTerm {
+    term: Term,
+    keys: TermKeys,
+}
+
+/// What anybody who may ask learns of the newest term.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct KeyringFacts {
+    /// The term that new rows are sealed in.
+    pub term: Term,
+    /// Since when.
+    pub installed_at: Timestamp,
+    /// How many boxes were sealed in it since the vault was unsealed.
+    pub encryptions: u64,
 }
 
 /// The keyring as its bytes are laid out (postcard).
 #[derive(Serialize, Deserialize)]
 struct KeyringRecord {
     root: [u8; 32],
+    terms: BTreeMap<Term, TermRecord>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct TermRecord {
+    secret: [u8; 32],
+    installed_at: Timestamp,
+}
+
+/// The keyring of format 1.
+#[derive(Serialize, Deserialize)]
+struct KeyringWithoutTimes {
+    root: [u8; 32],
     terms: BTreeMap<Term, [u8; 32]>,
 }
 
 impl Drop for KeyringRecord {
     fn drop(&mut self) {
-        use zeroize::Zeroize;
+        self.root.zeroize();
+        self.terms.values_mut().for_each(|term| term.secret.zeroize());
+    }
+}
+
+impl Drop for KeyringWithoutTimes {
+    fn drop(&mut self) {
         self.root.zeroize();
         self.terms.values_mut().for_each(Zeroize::zeroize);
     }
@@ -80,57 +129,109 @@ impl Drop for KeyringRecord {
 
 impl Barrier {
     /// Makes the keys of a new vault.
-    pub fn generate(vault: VaultId, rng: &mut dyn CryptoRng) -> Self {
+    pub fn generate(vault: VaultId, now: Timestamp, rng: &mut dyn CryptoRng) -> Self {
         let root = SecretKey::random(rng);
-        let terms = BTreeMap::from([(Term::FIRST, SecretKey::random(rng))]);
-        Self::from_keyring(vault, Keyring { root, terms })
+        let first = Arc::new(TermKeys::new(SecretKey::random(rng), now));
+        Self::assemble(vault, root, Terms { newest: (Term::FIRST, first), older: BTreeMap::new() })
     }
 
-    /// Wraps the keyring for storage beside the sealed rows.
-    pub fn wrap_keyring(&self, seal_key: &SecretKey, rng: &mut dyn CryptoRng) -> Result<Vec<u8>, BarrierError> {
-        let record = KeyringRecord {
-            root: *self.keyring.root.expose(),
-            terms: self.keyring.terms.iter().map(|(term, key)| (*term, *key.expose())).collect(),
-        };
+    /// Wraps the keyring for storage beside the sealed rows, with a term that is not in force yet if there is one.
+    ///
+    /// # Errors
+    /// Answers [`BarrierError`] if it cannot be written, which would be a mistake in the program.
+    pub fn wrap_keyring(
+        &self,
+        seal_key: &SecretKey,
+        next: Option<&NewTerm>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Vec<u8>, BarrierError> {
+        let mut record = KeyringRecord { root: *self.root.expose(), terms: BTreeMap::new() };
+        {
+            let terms = self.terms();
+            let known = terms.older.iter().map(|(term, keys)| (*term, keys.as_ref()));
+            let newest = (terms.newest.0, terms.newest.1.as_ref());
+            let next = next.map(|next| (next.term, &next.keys));
+            record.terms.extend(known.chain([newest]).chain(next).map(|(term, keys)| (term, keys.record())));
+        }
         let plain = Zeroizing::new(postcard::to_allocvec(&record).map_err(|_| BarrierError::Format)?);
         let sealed = seal_box(seal_key, &keys::keyring_associated_data(self.vault), &plain, rng)?;
         Ok([&[KEYRING_FORMAT], sealed.as_slice()].concat())
     }
 
-    /// Opens a wrapped keyring.
+    /// Opens a wrapped keyring. `created_at` is when the vault was made: format 1, which knew one term only, does not
+    /// say when that was installed.
     ///
     /// # Errors
     /// Answers [`BarrierError::Altered`] under a wrong seal key and for altered bytes.
-    pub fn unwrap_keyring(vault: VaultId, seal_key: &SecretKey, wrapped: &[u8]) -> Result<Self, BarrierError> {
-        let Some((&KEYRING_FORMAT, sealed)) = wrapped.split_first() else { return Err(BarrierError::Format) };
-        let plain = open_box(seal_key, &keys::keyring_associated_data(vault), sealed)?;
-        let record: KeyringRecord = postcard::from_bytes(plain.expose()).map_err(|_| BarrierError::Format)?;
-        if record.terms.is_empty() {
+    pub fn unwrap_keyring(
+        vault: VaultId,
+        seal_key: &SecretKey,
+        wrapped: &[u8],
+        created_at: Timestamp,
+    ) -> Result<Self, BarrierError> {
+        let (&format, sealed) = wrapped.split_first().ok_or(BarrierError::Format)?;
+        if !matches!(format, KEYRING_FORMAT | KEYRING_FORMAT_WITHOUT_TIMES) {
             return Err(BarrierError::Format);
         }
-        let terms = record.terms.iter().map(|(term, key)| (*term, SecretKey::fill_with(|copy| *copy = *key))).collect();
-        let root = SecretKey::fill_with(|copy| *copy = record.root);
-        Ok(Self::from_keyring(vault, Keyring { root, terms }))
+        let plain = open_box(seal_key, &keys::keyring_associated_data(vault), sealed)?;
+        let record = if format == KEYRING_FORMAT {
+            postcard::from_bytes(plain.expose()).map_err(|_| BarrierError::Format)?
+        } else {
+            let old: KeyringWithoutTimes = postcard::from_bytes(plain.expose()).map_err(|_| BarrierError::Format)?;
+            old.dated(created_at)
+        };
+        let terms = Terms::read(&record).ok_or(BarrierError::Format)?;
+        Ok(Self::assemble(vault, copy(&record.root), terms))
     }
 
-    fn from_keyring(vault: VaultId, keyring: Keyring) -> Self {
-        let terms = keyring
-            .terms
-            .iter()
-            .map(|(term, secret)| {
-                let keys = TermKeys { system: keys::barrier_system_key(secret), data: keys::barrier_data_key(secret) };
-                (*term, keys)
-            })
-            .collect();
+    fn assemble(vault: VaultId, root: SecretKey, terms: Terms) -> Self {
         Self {
             vault,
-            terms,
-            names: Names::new(&keys::names_key(&keyring.root)),
-            token_ids: KeyedHash::new(&keys::token_ids_key(&keyring.root)),
-            audit_values: KeyedHash::new(&keys::audit_values_key(&keyring.root)),
-            snapshots: KeyedHash::new(&keys::snapshots_key(&keyring.root)),
-            keyring,
+            names: Names::new(&keys::names_key(&root)),
+            token_ids: KeyedHash::new(&keys::token_ids_key(&root)),
+            audit_values: KeyedHash::new(&keys::audit_values_key(&root)),
+            snapshots: KeyedHash::new(&keys::snapshots_key(&root)),
+            root,
+            terms: RwLock::new(terms),
         }
+    }
+
+    /// Draws the keys of the term that follows the newest.
+    ///
+    /// # Errors
+    /// Answers [`BarrierError::TermsExhausted`] after the last one that there can be.
+    pub fn draw_term(&self, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<NewTerm, BarrierError> {
+        let number = self.terms().newest.0.0.checked_add(1).ok_or(BarrierError::TermsExhausted)?;
+        Ok(NewTerm { term: Term(number), keys: TermKeys::new(SecretKey::random(rng), now) })
+    }
+
+    /// Seals in a new term from now on, once a store holds the keyring with it. A term that is there already stays.
+    pub fn adopt(&self, next: NewTerm) {
+        self.terms_mut().add(next.term, Arc::new(next.keys));
+    }
+
+    /// Takes over the terms that another copy of the same keyring has and this one lacks.
+    pub fn absorb(&self, other: Self) {
+        let Terms { newest: (term, keys), older } = other.terms.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut terms = self.terms_mut();
+        older.into_iter().for_each(|(term, keys)| terms.add(term, keys));
+        terms.add(term, keys);
+    }
+
+    /// Tells what is known of the newest term.
+    pub fn facts(&self) -> KeyringFacts {
+        let terms = self.terms();
+        let (term, keys) = &terms.newest;
+        let encryptions = keys.encryptions.load(Ordering::Relaxed);
+        KeyringFacts { term: *term, installed_at: keys.installed_at, encryptions }
+    }
+
+    fn terms(&self) -> RwLockReadGuard<'_, Terms> {
+        self.terms.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn terms_mut(&self) -> RwLockWriteGuard<'_, Terms> {
+        self.terms.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives the vault that the keys belong to.
@@ -209,9 +310,10 @@ impl Barrier {
     }
 
     fn seal_part(&self, slot: &Slot, part: u8, plain: &[u8], rng: &mut dyn CryptoRng) -> Result<Vec<u8>, BarrierError> {
-        let (&term, keys) = self.terms.last_key_value().ok_or(BarrierError::Format)?;
+        let (term, keys) = self.terms().newest.clone();
         let associated_data = keys::row_associated_data(self.vault, slot.key(), part, term);
         let sealed = seal_box(keys.of(slot.domain()), &associated_data, plain, rng)?;
+        keys.encryptions.fetch_add(1, Ordering::Relaxed);
         Ok([&[BOX_FORMAT], term.0.to_be_bytes().as_slice(), &sealed].concat())
     }
 
@@ -221,12 +323,57 @@ impl Barrier {
             return Err(BarrierError::Format);
         }
         let term = Term(u32::from_be_bytes([a, b, c, d]));
-        let keys = self.terms.get(&term).ok_or(BarrierError::UnknownTerm { term })?;
+        let keys = self.terms().find(term).ok_or(BarrierError::UnknownTerm { term })?;
         open_box(keys.of(domain), &keys::row_associated_data(self.vault, key, part, term), sealed)
     }
 }
 
+impl Terms {
+    fn read(record: &KeyringRecord) -> Option<Self> {
+        let mut older: BTreeMap<_, _> = record
+            .terms
+            .iter()
+            .map(|(term, record)| (*term, Arc::new(TermKeys::new(copy(&record.secret), record.installed_at))))
+            .collect();
+        Some(Self { newest: older.pop_last()?, older })
+    }
+
+    fn find(&self, term: Term) -> Option<Arc<TermKeys>> {
+        let (newest, keys) = &self.newest;
+        if *newest == term { Some(Arc::clone(keys)) } else { self.older.get(&term).map(Arc::clone) }
+    }
+
+    fn add(&mut self, term: Term, keys: Arc<TermKeys>) {
+        if term > self.newest.0 {
+            let (former, former_keys) = std::mem::replace(&mut self.newest, (term, keys));
+            self.older.insert(former, former_keys);
+        } else if term < self.newest.0 {
+            self.older.entry(term).or_insert(keys);
+        }
+    }
+}
+
+impl KeyringWithoutTimes {
+    fn dated(&self, installed_at: Timestamp) -> KeyringRecord {
+        let dated = |(term, secret): (&Term, &[u8; 32])| (*term, TermRecord { secret: *secret, installed_at });
+        KeyringRecord { root: self.root, terms: self.terms.iter().map(dated).collect() }
+    }
+}
+
+fn copy(bytes: &[u8; 32]) -> SecretKey {
+    SecretKey::fill_with(|key| key.copy_from_slice(bytes))
+}
+
 impl TermKeys {
+    fn new(secret: SecretKey, installed_at: Timestamp) -> Self {
+        let (system, data) = (keys::barrier_system_key(&secret), keys::barrier_data_key(&secret));
+        Self { secret, installed_at, system, data, encryptions: AtomicU64::new(0) }
+    }
+
+    fn record(&self) -> TermRecord {
+        TermRecord { secret: *self.secret.expose(), installed_at: self.installed_at }
+    }
+
     const fn of(&self, domain: Domain) -> &SecretKey {
         match domain {
             Domain::System => &self.system,
@@ -268,102 +415,4 @@ fn open_box(key: &SecretKey, associated_data: &[u8], sealed: &[u8]) -> Result<Se
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use rand::SeedableRng;
-    use rand::rngs::StdRng;
-
-    use super::*;
-    use crate::flow::{Durable, Recorded};
-
-    const VAULT: VaultId = VaultId([9; 16]);
-
-    fn barrier(seed: u64) -> (Barrier, StdRng) {
-        let mut rng = StdRng::seed_from_u64(seed);
-        (Barrier::generate(VAULT, &mut rng), rng)
-    }
-
-    fn recorded() -> Recorded {
-        Recorded::housekeeping(Durable::danger_vouch(0))
-    }
-
-    fn slot(barrier: &Barrier, domain: Domain, name: &str) -> Slot {
-        barrier.names().entry(&barrier.names().root(domain, "test"), name)
-    }
-
-    #[test]
-    fn a_row_opens_at_its_own_place_only() {
-        let (barrier, mut rng) = barrier(1);
-        let here = slot(&barrier, Domain::Data, "here");
-        let there = slot(&barrier, Domain::Data, "there");
-        let (label, value) = barrier.seal(&here, b"payload", &mut rng).unwrap();
-        let open = |slot: &Slot, sealed: &[u8]| barrier.open(&recorded(), Domain::Data, slot.key(), sealed);
-        assert_eq!(open(&here, &value).unwrap().expose(), b"payload");
-        assert_eq!(barrier.open_label(&recorded(), Domain::Data, here.key(), &label).unwrap(), "here");
-        assert_eq!(open(&there, &value).err(), Some(BarrierError::Altered));
-        assert_eq!(open(&here, &label).err(), Some(BarrierError::Altered), "a label is no value");
-    }
-
-    #[test]
-    fn a_data_row_does_not_open_as_a_system_row() {
-        let (barrier, mut rng) = barrier(1);
-        let data = slot(&barrier, Domain::Data, "x");
-        let (label, value) = barrier.seal(&data, b"payload", &mut rng).unwrap();
-        assert_eq!(barrier.open_system(data.key(), &value).err(), Some(BarrierError::Altered));
-        assert_eq!(barrier.open_system_label(data.key(), &label).err(), Some(BarrierError::Altered));
-    }
-
-    #[test]
-    fn another_vault_or_term_opens_nothing() {
-        let (ours, mut rng) = barrier(1);
-        let (theirs, _) = barrier(2);
-        let place = slot(&ours, Domain::System, "x");
-        let (_, mut value) = ours.seal(&place, b"payload", &mut rng).unwrap();
-        assert_eq!(theirs.open_system(place.key(), &value).err(), Some(BarrierError::Altered));
-        value[4] = 7;
-        assert_eq!(ours.open_system(place.key(), &value).err(), Some(BarrierError::UnknownTerm { term: Term(7) }));
-    }
-
-    #[test]
-    fn a_keyring_opens_under_its_own_seal_key_only() {
-        let (barrier, mut rng) = barrier(1);
-        let seal_key = SecretKey::random(&mut rng);
-        let wrapped = barrier.wrap_keyring(&seal_key, &mut rng).unwrap();
-        let place = slot(&barrier, Domain::System, "x");
-        let (_, value) = barrier.seal(&place, b"payload", &mut rng).unwrap();
-        let again = Barrier::unwrap_keyring(VAULT, &seal_key, &wrapped).unwrap();
-        assert_eq!(again.names().entry(&again.names().root(Domain::System, "test"), "x"), place);
-        assert_eq!(again.open_system(place.key(), &value).unwrap().expose(), b"payload");
-        let wrong = SecretKey::random(&mut rng);
-        assert_eq!(Barrier::unwrap_keyring(VAULT, &wrong, &wrapped).err(), Some(BarrierError::Altered));
-        assert_eq!(Barrier::unwrap_keyring(VaultId([8; 16]), &seal_key, &wrapped).err(), Some(BarrierError::Altered));
-        assert_eq!(Barrier::unwrap_keyring(VAULT, &seal_key, &[]).err(), Some(BarrierError::Format));
-    }
-
-    proptest! {
-        #[test]
-        fn every_flipped_bit_and_every_cut_is_noticed(
-            payload in proptest::collection::vec(any::<u8>(), 0..80),
-            position in any::<prop::sample::Index>(),
-            bit in 0_u8..8,
-        ) {
-            let (barrier, mut rng) = barrier(1);
-            let place = slot(&barrier, Domain::System, "x");
-            let (_, sealed) = barrier.seal(&place, &payload, &mut rng).unwrap();
-            let opened = barrier.open_system(place.key(), &sealed).unwrap();
-            prop_assert_eq!(opened.expose(), &payload[..]);
-            let mut flipped = sealed.clone();
-            flipped[position.index(sealed.len())] ^= 1 << bit;
-            prop_assert!(barrier.open_system(place.key(), &flipped).is_err());
-            prop_assert!(barrier.open_system(place.key(), &sealed[..position.index(sealed.len())]).is_err());
-        }
-
-        #[test]
-        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..120)) {
-            let (barrier, _) = barrier(1);
-            let place = slot(&barrier, Domain::System, "x");
-            prop_assert!(barrier.open_system(place.key(), &bytes).is_err());
-            prop_assert!(Barrier::unwrap_keyring(VAULT, &SecretKey::fill_with(|_| ()), &bytes).is_err());
-        }
-    }
-}
+mod tests;

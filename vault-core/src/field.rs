@@ -27,6 +27,33 @@ impl Texts {
     }
 }
 
+/// Reads a number, which stock clients also send as text.
+///
+/// # Errors
+/// Refuses with the name of the field.
+pub fn count(name: &str, value: &Value) -> Result<u64, Refusal> {
+    let number = match value {
+        Value::Null => Some(0),
+        Value::Number(number) => number.as_u64(),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    };
+    number.ok_or_else(|| Refusal::invalid(format!("{name} is not a number from 0 on")))
+}
+
+/// Reads a truth value, which stock clients also send as text.
+///
+/// # Errors
+/// Refuses with the name of the field.
+pub fn flag(name: &str, value: &Value) -> Result<bool, Refusal> {
+    match value {
+        Value::Bool(flag) => Ok(*flag),
+        Value::String(text) if matches!(text.as_str(), "true" | "1") => Ok(true),
+        Value::String(text) if matches!(text.as_str(), "false" | "0") => Ok(false),
+        _ => Err(Refusal::invalid(format!("{name} is neither true nor false"))),
+    }
+}
+
 /// Reads a length of time given as a number of seconds or as text; nothing is zero.
 ///
 /// # Errors

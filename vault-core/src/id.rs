@@ -108,6 +108,11 @@ uuid! {
 }
 
 uuid! {
+    /// Names one attempt at a ceremony of the custodians (the nonce of the Vault API), or the verification that ends it.
+    AttemptId
+}
+
+uuid! {
     /// Names one mount for its whole life, independent of the path it is mounted at.
     MountId
 }
@@ -120,6 +125,11 @@ uuid! {
 uuid! {
     /// Names an entity's alias: what it is called at one mount.
     AliasId
+}
+
+uuid! {
+    /// Names an AppRole for its whole life.
+    AppRoleId
 }
 
 uuid! {

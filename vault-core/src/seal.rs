@@ -2,15 +2,20 @@
 //!
 //! Formats: docs/formats.md, "Seal configuration" and "Keyring".
 
+pub mod attempts;
 mod collecting;
 mod config;
 mod initialise;
+pub mod renew;
+pub mod root;
+pub mod rotation;
+pub mod verification;
 
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 pub use collecting::{Collecting, Progress, Refused, Step, Waited};
 pub use config::{SEAL_CONFIG_LENGTH_BYTES_MAX, SealConfig, SealConfigError};
@@ -19,6 +24,7 @@ pub use initialise::{InitialiseError, Initialised, initialise};
 use crate::barrier::{Barrier, BarrierError};
 use crate::id::UnsealAttemptId;
 use crate::keys;
+use crate::secret::SecretKey;
 use crate::sharing::{CombineError, UnsealSecret};
 use crate::store::{FolderId, Row, RowKey, RowKind};
 use crate::time::{Span, Timestamp};
@@ -107,8 +113,9 @@ impl Sealed {
             return Err((self, OpenError::KeyCheck));
         }
         let seal_key = keys::seal_key(&key, self.config.vault());
-        match Barrier::unwrap_keyring(self.config.vault(), &seal_key, &self.wrapped_keyring) {
-            Ok(barrier) => Ok(Unsealed { sealed: self, barrier }),
+        let created_at = self.config.created_at();
+        match Barrier::unwrap_keyring(self.config.vault(), &seal_key, &self.wrapped_keyring, created_at) {
+            Ok(barrier) => Ok(Unsealed::new(self, seal_key, barrier)),
             Err(error) => Err((self, OpenError::Keyring(error))),
         }
     }
@@ -132,14 +139,24 @@ pub enum OpenError {
 
 /// An unsealed vault: it holds every key.
 pub struct Unsealed {
-    sealed: Sealed,
+    /// What lies in the store, and the key that wraps the keyring there; a rekey replaces them as a whole.
+    current: RwLock<Current>,
     barrier: Barrier,
 }
 
+struct Current {
+    sealed: Sealed,
+    seal_key: SecretKey,
+}
+
 impl Unsealed {
+    fn new(sealed: Sealed, seal_key: SecretKey, barrier: Barrier) -> Self {
+        Self { current: RwLock::new(Current { sealed, seal_key }), barrier }
+    }
+
     /// Gives what is public about the seal.
-    pub const fn config(&self) -> &Arc<SealConfig> {
-        &self.sealed.config
+    pub fn config(&self) -> Arc<SealConfig> {
+        Arc::clone(self.current.read().unwrap_or_else(PoisonError::into_inner).sealed.config())
     }
 
     /// Gives the keys.
@@ -150,6 +167,6 @@ impl Unsealed {
     /// Seals the vault: every key is wiped.
     #[must_use]
     pub fn seal(self) -> Sealed {
-        self.sealed
+        self.current.into_inner().unwrap_or_else(PoisonError::into_inner).sealed
     }
 }

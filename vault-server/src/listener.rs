@@ -21,6 +21,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 use tower::Service;
 
+use crate::http::PeerCertificates;
+use crate::tls::client;
+
 /// How long to wait after a failed accept, such as for want of file handles.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -100,26 +103,28 @@ impl Listener {
         // Without it small answers wait for the peer's acknowledgement; that it cannot be set is no reason to refuse.
         let _ = stream.set_nodelay(true);
         let Some(tls) = &self.tls else {
-            return self.http1(stream, remote, close).await;
+            return self.http1(stream, Peer { remote, certificates: None }, close).await;
         };
         let Ok(Ok(stream)) = tokio::time::timeout(self.limits.head, tls.accept(stream)).await else {
             return tracing::debug!(%remote, "the TLS handshake failed");
         };
+        let peer = Peer { remote, certificates: client::shown(stream.get_ref().1) };
         if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-            self.http2(stream, remote, close).await;
+            self.http2(stream, peer, close).await;
         } else {
-            self.http1(stream, remote, close).await;
+            self.http1(stream, peer, close).await;
         }
     }
 
-    async fn http1<S>(&self, stream: S, remote: SocketAddr, mut close: watch::Receiver<u64>)
+    async fn http1<S>(&self, stream: S, peer: Peer, mut close: watch::Receiver<u64>)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        let remote = peer.remote;
         let mut builder = http1::Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(self.limits.head);
         builder.max_buf_size(HEAD_BYTES_MAX).max_headers(HEADER_FIELDS_MAX);
-        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service(self.app.clone(), remote)));
+        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service(self.app.clone(), peer)));
         tokio::select! {
             ended = connection.as_mut() => return ended_with(remote, ended),
             _ = close.changed() => connection.as_mut().graceful_shutdown(),
@@ -127,15 +132,16 @@ impl Listener {
         ended_with(remote, connection.await);
     }
 
-    async fn http2<S>(&self, stream: S, remote: SocketAddr, mut close: watch::Receiver<u64>)
+    async fn http2<S>(&self, stream: S, peer: Peer, mut close: watch::Receiver<u64>)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        let remote = peer.remote;
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder.timer(TokioTimer::new()).keep_alive_interval(self.limits.idle).keep_alive_timeout(self.limits.head);
         builder.max_concurrent_streams(STREAMS_MAX).max_pending_accept_reset_streams(RESETS_MAX);
         builder.max_header_list_size(u32::try_from(HEAD_BYTES_MAX).unwrap_or(u32::MAX));
-        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service(self.app.clone(), remote)));
+        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service(self.app.clone(), peer)));
         tokio::select! {
             ended = connection.as_mut() => return ended_with(remote, ended),
             _ = close.changed() => connection.as_mut().graceful_shutdown(),
@@ -144,10 +150,17 @@ impl Listener {
     }
 }
 
-/// Hands each request to the application, with the other end's address.
+/// The other end of a connection.
+struct Peer {
+    remote: SocketAddr,
+    /// What it showed in the handshake, shared by all its requests.
+    certificates: Option<PeerCertificates>,
+}
+
+/// Hands each request to the application, with what is known of the other end.
 fn service(
     app: Router,
-    remote: SocketAddr,
+    peer: Peer,
 ) -> impl hyper::service::Service<
     http::Request<Incoming>,
     Response = axum::response::Response,
@@ -156,7 +169,10 @@ fn service(
 > + 'static {
     hyper::service::service_fn(move |request: http::Request<Incoming>| {
         let mut request = request.map(Body::new);
-        request.extensions_mut().insert(ConnectInfo(remote));
+        request.extensions_mut().insert(ConnectInfo(peer.remote));
+        if let Some(certificates) = &peer.certificates {
+            request.extensions_mut().insert(certificates.clone());
+        }
         app.clone().call(request)
     })
 }

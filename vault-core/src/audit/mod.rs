@@ -2,6 +2,7 @@
 //!
 //! Format: docs/formats.md, "Audit record". Secret values appear as keyed hashes only.
 
+mod ceremony;
 mod device;
 mod hashed;
 mod line;
@@ -18,6 +19,7 @@ use crate::reply::{Content, Reply};
 use crate::request::Request;
 use crate::secret::SecretBytes;
 use crate::time::Timestamp;
+pub use ceremony::{Ceremony, CeremonyEvent};
 use line::Line;
 
 pub use device::{DEVICES_MAX, Device, Target};

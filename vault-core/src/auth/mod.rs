@@ -1,5 +1,6 @@
 //! Auth methods turn evidence into an [`Identity`].
 
+pub(crate) mod failures;
 pub mod login;
 pub mod methods;
 pub mod parameters;

@@ -37,8 +37,8 @@ pub struct TokenAsk {
     token_explicit_max_ttl: Option<Value>,
     token_period: Option<Value>,
     token_policies: Option<Texts>,
-    token_no_default_policy: Option<bool>,
-    token_num_uses: Option<u64>,
+    token_no_default_policy: Option<Value>,
+    token_num_uses: Option<Value>,
     token_bound_cidrs: Option<Texts>,
     token_type: Option<String>,
     // Older names of some of them.
@@ -79,8 +79,12 @@ impl TokenParameters {
             self.bound_cidrs = checked_cidrs("token_bound_cidrs", cidrs)?;
         }
         check_type(ask.token_type.as_deref())?;
-        self.no_default_policy = ask.token_no_default_policy.unwrap_or(self.no_default_policy);
-        self.uses = ask.token_num_uses.unwrap_or(self.uses);
+        if let Some(value) = &ask.token_no_default_policy {
+            self.no_default_policy = field::flag("token_no_default_policy", value)?;
+        }
+        if let Some(value) = &ask.token_num_uses {
+            self.uses = field::count("token_num_uses", value)?;
+        }
         Ok(())
     }
 

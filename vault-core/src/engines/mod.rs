@@ -19,7 +19,7 @@ use rand_core::CryptoRng;
 use crate::auth::methods::METHODS;
 use crate::auth::token::{Finder, Token};
 use crate::auth::{Identity, Sender};
-use crate::barrier::{Barrier, BarrierError};
+use crate::barrier::{Barrier, BarrierError, KeyringFacts};
 use crate::keys::KeyedHash;
 use crate::mounts::{Mount, Tables};
 use crate::names::{Folder, Names, Slot};
@@ -55,6 +55,8 @@ pub struct Call<'a> {
     pub audit_values: &'a KeyedHash,
     /// The present, on the server's clock.
     pub now: Timestamp,
+    /// What is known of the barrier's key.
+    pub keyring: KeyringFacts,
 }
 
 impl<'a> Call<'a> {
@@ -163,6 +165,10 @@ pub enum Effect {
         /// What their names begin with, up to a slash.
         prefix: String,
     },
+    /// Rotate the barrier's key before the answer is given; should that fail, the request is refused.
+    Rotate,
+    /// Somebody changed when the barrier's key is rotated: see whether it is due.
+    CheckRotation,
     /// Seal the vault after the answer is sent.
     Seal,
 }

@@ -1,5 +1,6 @@
 //! A store without sealing, to run engines in tests as the driver does.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use rand::SeedableRng;
@@ -9,12 +10,13 @@ use serde_json::Value;
 use super::{Call, Change, Effect, Engine};
 use crate::auth::Sender;
 use crate::auth::token::Token;
-use crate::id::{MountId, RequestId, Revision};
+use crate::barrier::KeyringFacts;
+use crate::id::{MountId, RequestId, Revision, Term};
 use crate::keys::KeyedHash;
 use crate::mounts::{Mount, MountSettings, Tables};
 use crate::names::{Folder, Names};
 use crate::path::RequestPath;
-use crate::question::{Answer, HttpQuestion, Question};
+use crate::question::{Answer, HttpQuestion, PasswordCost, Question};
 use crate::refusal::Refusal;
 use crate::reply::Reply;
 use crate::request::{Operation, Request};
@@ -37,6 +39,8 @@ pub(crate) struct TestStore {
     pub(crate) rng: StdRng,
     /// Answers what is asked of other servers.
     pub(crate) http: fn(&HttpQuestion) -> Answer,
+    /// The costs of the password hashes that were asked for.
+    pub(crate) hashes: RefCell<Vec<PasswordCost>>,
 }
 
 /// A token of the test's own.
@@ -73,6 +77,7 @@ impl TestStore {
             effects: Vec::new(),
             rng: StdRng::seed_from_u64(1),
             http: |_| Answer::Failed("no server is there".to_owned()),
+            hashes: RefCell::default(),
         }
     }
 
@@ -111,31 +116,48 @@ impl TestStore {
     ) -> Result<Reply, Refusal> {
         let mut view = View::default();
         let mut rounds = 0;
+        // The call borrows the store, so that the generator steps out of it meanwhile.
+        let mut rng = std::mem::replace(&mut self.rng, StdRng::seed_from_u64(0));
         let step = loop {
             rounds += 1;
             assert!(rounds < 100, "the engine does not come to an end");
             let path = request.path.as_str().strip_prefix(mount.path.as_str()).unwrap();
-            let call = Call {
-                request,
-                sender,
-                mount,
-                path,
-                route: super::route(engine, mount, path),
-                tables: &self.tables,
-                names: &self.names,
-                token_ids: &self.token_ids,
-                audit_values: &self.token_ids,
-                now: self.now,
-            };
-            match super::decide(&call, &mut view, &mut self.rng) {
-                Ok(step) => break step,
-                Err(Interrupt::Refuse(refusal)) => return Err(refusal),
+            let call = self.call(engine, mount, sender, request, path);
+            match super::decide(&call, &mut view, &mut rng) {
+                Ok(step) => break Ok(step),
+                Err(Interrupt::Refuse(refusal)) => break Err(refusal),
                 Err(Interrupt::Fetch) => self.supply(&mut view),
             }
         };
+        self.rng = rng;
+        let step = step?;
         self.apply(step.changes);
         self.effects.extend(step.effects);
         step.outcome
+    }
+
+    /// Puts a call together as the driver does.
+    pub(crate) fn call<'a>(
+        &'a self,
+        engine: &dyn Engine,
+        mount: &'a Mount,
+        sender: &'a Sender,
+        request: &'a Request,
+        path: &'a str,
+    ) -> Call<'a> {
+        Call {
+            request,
+            sender,
+            mount,
+            path,
+            route: super::route(engine, mount, path),
+            tables: &self.tables,
+            names: &self.names,
+            token_ids: &self.token_ids,
+            audit_values: &self.token_ids,
+            now: self.now,
+            keyring: KeyringFacts { term: Term(3), installed_at: START, encryptions: 7 },
+        }
     }
 
     /// Runs pure code that only reads.
@@ -167,6 +189,7 @@ impl TestStore {
                     let id = question.id();
                     let answer = match question {
                         Question::PasswordHash(question) => {
+                            self.hashes.borrow_mut().push(question.cost);
                             question.compute().map_or_else(Answer::Failed, Answer::Hash)
                         }
                         Question::OpenDevice(_) => Answer::Done,

@@ -13,8 +13,8 @@ use crate::sharing::{Share, SplitError, Threshold, UnsealSecret, split};
 use crate::store::{Batch, Expect, RowKey, Write};
 use crate::time::Timestamp;
 
-const SEAL_CONFIG_LABEL: &[u8] = b"seal-config";
-const KEYRING_LABEL: &[u8] = b"keyring";
+pub(super) const SEAL_CONFIG_LABEL: &[u8] = b"seal-config";
+pub(super) const KEYRING_LABEL: &[u8] = b"keyring";
 
 /// A new vault that nothing knows of yet.
 ///
@@ -76,12 +76,13 @@ pub fn initialise(
     let epoch = Epoch::FIRST;
     let (commitments, shares) = split(&secret, threshold, vault.fingerprint(), epoch, rng)?;
     let key = secret.to_key();
-    let barrier = Barrier::generate(vault, rng);
-    let wrapped_keyring: Arc<[u8]> = barrier.wrap_keyring(&keys::seal_key(&key, vault), rng)?.into();
+    let barrier = Barrier::generate(vault, now, rng);
+    let seal_key = keys::seal_key(&key, vault);
+    let wrapped_keyring: Arc<[u8]> = barrier.wrap_keyring(&seal_key, None, rng)?.into();
     let config = SealConfig::new(vault, epoch, threshold, commitments, keys::key_check(&key, vault), now);
     let batch = first_batch(config.to_json()?.into(), Arc::clone(&wrapped_keyring));
     let sealed = Sealed { config: Arc::new(config), wrapped_keyring };
-    Ok(Initialised { shares, unsealed: Unsealed { sealed, barrier }, batch })
+    Ok(Initialised { shares, unsealed: Unsealed::new(sealed, seal_key, barrier), batch })
 }
 
 /// Expects that neither row is there, so that of two initialisations at once only one can win.

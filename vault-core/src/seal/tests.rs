@@ -219,7 +219,7 @@ fn a_keyring_of_another_seal_key_does_not_open() {
     let (config, mut keyring) = rows(&new.batch);
     let key = SecretKey::fill_with(|key| key.fill(1));
     let mut rng = StdRng::seed_from_u64(13);
-    keyring.value = Barrier::generate(VAULT, &mut rng).wrap_keyring(&key, &mut rng).unwrap().into();
+    keyring.value = Barrier::generate(VAULT, NOW, &mut rng).wrap_keyring(&key, None, &mut rng).unwrap().into();
     let AtRest::Sealed(sealed) = AtRest::read(Some(&config), Some(&keyring)).unwrap() else { panic!() };
     let refused = begin(sealed).add(copy(&new.shares[0]), NOW);
     assert!(matches!(refused, Err(Refused::Damaged { error: OpenError::Keyring(_), .. })));

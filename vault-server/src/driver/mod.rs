@@ -1,11 +1,16 @@
 //! The driver: carries requests through the stages of the core and does the IO between them.
 //!
 //! `requests` runs one request, `fetch` reads what pure code asked for, `rules` holds mounts, policies and compiled
-//! rules, `seals` moves the vault between sealed and unsealed, `snapshots` takes and restores
-//! them, `sweep` removes what was given up.
+//! rules, `seals` moves the vault between sealed and unsealed, `snapshots` takes and restores it, `sweep` removes what was
+//! given up, `rotation` renews the barrier's key, and `ceremonies` is what custodians do with their shares on an unsealed
+//! vault: `rekey` and `generate_root`.
 
+mod ceremonies;
 mod fetch;
+mod generate_root;
+mod rekey;
 mod requests;
+mod rotation;
 mod rules;
 mod seals;
 mod snapshots;
@@ -31,7 +36,11 @@ use crate::facts::KnownFacts;
 use crate::outside::Outside;
 use crate::storage::{Storage, StorageError};
 
+use ceremonies::Ceremonies;
+pub use ceremonies::CeremonyCaller;
 use fetch::Fetcher;
+pub use generate_root::{RootBegun, RootOutcome, RootStatus};
+pub use rekey::{NewShares, RekeyAsk, RekeyOutcome, RekeyStatus, VerificationOutcome, VerificationStatus};
 use rules::Rules;
 use seals::Phase;
 pub use seals::{Caller, Initialised, Status};
@@ -79,6 +88,9 @@ pub struct Vault {
     open: ArcSwapOption<Open>,
     /// Where the vault is between uninitialised and unsealed; transitions happen under the lock.
     phase: Mutex<Phase>,
+    /// Attempts of custodians. The lock also lets one change of the seal's rows follow another. Who holds it never
+    /// waits for `phase`, since sealing waits for both.
+    ceremonies: Mutex<Ceremonies>,
     /// Told after each sealing, so that the listener closes connections, whose buffers hold copies of secrets.
     sealed: Notify,
     /// Told when something waits in the purge queue.
@@ -87,6 +99,8 @@ pub struct Vault {
     collect: Notify,
     /// Lets one snapshot at a time be taken or restored.
     snapshot_turns: Arc<Semaphore>,
+    /// Told when the barrier's key may be due for rotation.
+    check_rotation: Notify,
 }
 
 /// What an unsealed vault has in memory; dropping it wipes the keys.

@@ -120,7 +120,7 @@ impl Vault {
         }
     }
 
-    async fn identify(
+    pub(super) async fn identify(
         &self,
         open: &Open,
         rules: &Generation,
@@ -192,6 +192,7 @@ impl Vault {
             token_ids: open.barrier().token_ids(),
             audit_values: open.barrier().audit_values(),
             now: self.environment.now(),
+            keyring: open.barrier().facts(),
         }
     }
 
@@ -263,6 +264,12 @@ impl Vault {
 
     /// Carries out the effects, logs the outcome and gives the reply.
     async fn complete(&self, open: Arc<Open>, completed: Completed) -> Result<Reply, Refusal> {
+        let mut completed = completed;
+        if completed.effects().contains(&Effect::Rotate)
+            && let Err(refusal) = self.rotate(&open).await
+        {
+            completed = completed.into_recorded().refuse(refusal);
+        }
         let mut seal = false;
         let mut failed = None;
         for effect in completed.effects() {
@@ -274,6 +281,8 @@ impl Vault {
                 Effect::Purge => self.purge.notify_one(),
                 Effect::CollectTokens => self.collect.notify_one(),
                 Effect::RevokeLeases { prefix } => failed = self.revoke_leases(&open, prefix).await.err(),
+                Effect::Rotate => {}
+                Effect::CheckRotation => self.check_rotation.notify_one(),
                 Effect::Seal => seal = true,
             }
         }

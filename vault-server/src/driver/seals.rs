@@ -21,6 +21,7 @@ use vault_core::secret::SecretText;
 use vault_core::sharing::{Share, Threshold};
 
 use crate::audit_log::AuditLog;
+use crate::driver::ceremonies::Ceremonies;
 use crate::driver::rules::Rules;
 use crate::driver::stripes::Stripes;
 use crate::driver::{DriverSettings, Open, Vault, log_refusal, store_refusal};
@@ -42,7 +43,7 @@ pub(super) enum Phase {
     Collecting(Collecting),
     /// Open.
     Unsealed {
-        /// What is public about the seal.
+        /// What was public about the seal when it opened; a rekey since is known to what is open.
         config: Arc<SealConfig>,
         /// Ends when the last request has let go of the keys and they are wiped.
         wiped: oneshot::Receiver<()>,
@@ -103,8 +104,9 @@ impl Vault {
         settings: DriverSettings,
     ) -> Result<Arc<Self>, Refusal> {
         let phase = tokio::sync::Mutex::new(read_phase(storage.as_ref()).await?);
-        let (open, sealed, purge, collect) = Default::default();
+        let (open, sealed, purge, collect, check_rotation) = Default::default();
         let snapshot_turns = Arc::new(Semaphore::new(1));
+        let ceremonies = tokio::sync::Mutex::new(Ceremonies::new(settings.seal.attempt_span));
         Ok(Arc::new(Self {
             storage,
             storage_kind,
@@ -117,10 +119,12 @@ impl Vault {
             settings,
             open,
             phase,
+            ceremonies,
             sealed,
             purge,
             collect,
             snapshot_turns,
+            check_rotation,
         }))
     }
 
@@ -255,6 +259,7 @@ impl Vault {
     /// Takes the keys away and tells whether everybody has let go of them.
     async fn seal_phase(&self, phase: &mut Phase) -> bool {
         drop(self.open.swap(None));
+        self.ceremonies.lock().await.clear();
         let mut all_gone = true;
         if let Phase::Unsealed { wiped, .. } = std::mem::replace(phase, Phase::Unknown) {
             // The other end is dropped with the keys, and so this waits for an error.
@@ -295,7 +300,7 @@ impl Vault {
 
     /// Loads the rules with the new keys and opens the vault to requests.
     async fn enter(&self, unsealed: Unsealed) -> Result<Phase, Refusal> {
-        let config = Arc::clone(unsealed.config());
+        let config = unsealed.config();
         let rules = Rules::load(self.storage.as_ref(), unsealed.barrier()).await?;
         let (wiping, wiped) = oneshot::channel();
         let open = Open {
@@ -339,7 +344,10 @@ impl Vault {
             Phase::Uninitialised | Phase::Unknown => (None, None),
             Phase::Sealed(sealed) => (Some(Arc::clone(sealed.config())), None),
             Phase::Collecting(collecting) => (Some(Arc::clone(collecting.config())), Some(collecting.progress())),
-            Phase::Unsealed { config, .. } => (Some(Arc::clone(config)), None),
+            Phase::Unsealed { config, .. } => {
+                let present = self.open.load().as_ref().map(|open| open.unsealed.config());
+                (Some(present.unwrap_or_else(|| Arc::clone(config))), None)
+            }
         };
         Status {
             sealed: !matches!(phase, Phase::Unsealed { .. }),

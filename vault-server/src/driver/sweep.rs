@@ -34,6 +34,7 @@ enum Chore {
     Purge,
     CollectTokens,
     ExpireAttempt,
+    Rotate,
 }
 
 impl Vault {
@@ -46,6 +47,7 @@ impl Vault {
                 () = self.purge.notified() => Chore::Purge,
                 () = self.collect.notified() => Chore::CollectTokens,
                 _ = tokens.tick() => Chore::CollectTokens,
+                () = self.check_rotation.notified() => Chore::Rotate,
                 _ = ticks.tick() => Chore::ExpireAttempt,
             };
             if let Err(refusal) = self.do_chore(chore).await {
@@ -57,7 +59,15 @@ impl Vault {
 
     async fn do_chore(&self, chore: Chore) -> Result<(), Refusal> {
         match (chore, self.open.load_full()) {
-            (Chore::ExpireAttempt, _) => self.expire_attempt().await,
+            (Chore::ExpireAttempt, open) => {
+                self.expire_ceremonies().await;
+                self.expire_attempt().await?;
+                match open {
+                    Some(open) => self.rotate_if_due(&open).await,
+                    None => Ok(()),
+                }
+            }
+            (Chore::Rotate, Some(open)) => self.rotate_if_due(&open).await,
             (Chore::Purge, Some(open)) => self.purge_given_up(&open).await,
             (Chore::CollectTokens, Some(open)) => {
                 self.collect_tokens(&open).await?;
@@ -209,7 +219,7 @@ impl Vault {
         }
     }
 
-    async fn record_housekeeping(&self, what: &str) -> Result<Recorded, Refusal> {
+    pub(super) async fn record_housekeeping(&self, what: &str) -> Result<Recorded, Refusal> {
         let record =
             Record::of_housekeeping(what, RequestId::random(&mut self.environment.rng()), self.environment.now());
         let durable = self.log.append_durable(record).await.map_err(|error| log_refusal(&error))?;

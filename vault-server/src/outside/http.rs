@@ -188,7 +188,7 @@ fn checked(url: &str) -> Result<Url, String> {
 fn tls(authorities: &str) -> Result<ClientConfig, String> {
     let mut config = if authorities.is_empty() {
         // Without a bundle of the system plain HTTP to this machine still works, and no certificate is believed.
-        match vault_api::tls::config(&Trust::System, None) {
+        match vault_api::tls::config(&Trust::System, None, None) {
             Ok(config) => config,
             Err(error) => {
                 tracing::warn!("no certificate of another server is trusted: {error}");

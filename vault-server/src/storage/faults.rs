@@ -24,6 +24,8 @@ pub struct Faults {
     pub commits_fail: AtomicBool,
     /// Commits still to be done whose answer is then lost: the caller is told that they failed.
     pub answers_to_lose: AtomicU64,
+    /// While set, the loss of an answer makes every read from then on fail.
+    pub losing_blinds: AtomicBool,
     /// Commits asked for so far.
     pub commits: AtomicU64,
 }
@@ -72,7 +74,11 @@ impl Storage for FaultyStorage {
             let committed = self.inner.commit(batch).await?;
             let one_less = |left: u64| left.checked_sub(1);
             match self.plan.answers_to_lose.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less) {
-                Ok(_) => Err(broken("answering").into()),
+                Ok(_) => {
+                    let blind = self.plan.losing_blinds.load(Ordering::SeqCst);
+                    self.plan.reads_fail.fetch_or(blind, Ordering::SeqCst);
+                    Err(broken("answering").into())
+                }
                 Err(_) => Ok(committed),
             }
         })

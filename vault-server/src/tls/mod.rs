@@ -1,5 +1,6 @@
 //! TLS: rustls with aws-lc-rs, versions 1.3 and 1.2, hybrid post-quantum key exchange preferred; see docs/decisions/0004.
 
+pub(crate) mod client;
 mod generate;
 
 use std::os::unix::fs::PermissionsExt;
@@ -64,11 +65,13 @@ impl Certificate {
     /// # Errors
     /// Answers [`TlsError`] if the provider lacks the protocol versions.
     pub fn server_config(self: &Arc<Self>) -> Result<Arc<ServerConfig>, TlsError> {
-        let builder = ServerConfig::builder_with_provider(provider())
+        let provider = provider();
+        let clients = Arc::new(client::AnyClient::new(provider.signature_verification_algorithms));
+        let builder = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| TlsError::new(&self.chain_file, error.to_string()))?;
         let resolver: Arc<dyn ResolvesServerCert> = Arc::<Self>::clone(self);
-        let mut config = builder.with_no_client_auth().with_cert_resolver(resolver);
+        let mut config = builder.with_client_cert_verifier(clients).with_cert_resolver(resolver);
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(Arc::new(config))
     }

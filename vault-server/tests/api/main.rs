@@ -6,17 +6,23 @@
     reason = "a test may stop at the first surprise"
 )]
 
+mod approle;
 mod audit;
+mod ceremonies;
+mod ceremony_faults;
 mod conformance;
 mod devices;
 mod faults;
 mod flow;
 mod identity;
 mod leases;
+mod oidc;
 mod quotas;
+mod rotation;
 mod seal;
 mod snapshot;
 mod stranger;
 mod support;
 mod system;
+mod userpass;
 mod wrapping;

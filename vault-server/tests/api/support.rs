@@ -167,17 +167,36 @@ impl TestVault {
         self.send(request.body(Body::from(body.unwrap_or_default().to_owned())).unwrap()).await
     }
 
-    /// Sends a request as it is.
+    /// Calls without a token from an address and demands a status.
+    pub(crate) async fn expect_from(
+        &self,
+        address: &str,
+        status: u16,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> Value {
+        let remote = std::net::SocketAddr::new(address.parse().unwrap(), 50_000);
+        let request = Request::builder().method(method).uri(format!("/v1/{path}")).extension(ConnectInfo(remote));
+        let text = body.map(|body| body.to_string()).unwrap_or_default();
+        let (got, value) = self.send(request.body(Body::from(text)).unwrap()).await;
+        assert_eq!(got.as_u16(), status, "{method} {path} from {address}: {value}");
+        value
+    }
+
+    /// Sends a request as it is, from the test's usual address unless it names another.
     pub(crate) async fn send(&self, request: Request<Body>) -> (StatusCode, Value) {
         let (status, bytes) = self.send_raw(request).await;
         let value = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
         (status, value)
     }
 
-    /// Sends a request as it is and gives the body as it comes.
+    /// Does the same and gives the body as it comes.
     pub(crate) async fn send_raw(&self, mut request: Request<Body>) -> (StatusCode, Bytes) {
-        let remote: std::net::SocketAddr = "127.0.0.1:50000".parse().unwrap();
-        request.extensions_mut().insert(ConnectInfo(remote));
+        if request.extensions().get::<ConnectInfo<std::net::SocketAddr>>().is_none() {
+            let remote: std::net::SocketAddr = "127.0.0.1:50000".parse().unwrap();
+            request.extensions_mut().insert(ConnectInfo(remote));
+        }
         let response = self.app.clone().oneshot(request).await.unwrap();
         let status = response.status();
         (status, response.into_body().collect().await.unwrap().to_bytes())

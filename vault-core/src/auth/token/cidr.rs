@@ -36,11 +36,34 @@ impl Cidr {
             _ => false,
         }
     }
+
+    /// Tells whether every address of this range lies in another.
+    pub fn is_within(&self, other: &Self) -> bool {
+        self.network.is_ipv4() == other.network.is_ipv4()
+            && self.prefix_bits >= other.prefix_bits
+            && other.contains(self.network)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_range_lies_within_a_wider_one() {
+        let cases = [
+            ("192.0.2.0/25", "192.0.2.0/24", true),
+            ("192.0.2.0/24", "192.0.2.0/24", true),
+            ("192.0.2.0/23", "192.0.2.0/24", false),
+            ("192.0.3.0/25", "192.0.2.0/24", false),
+            ("192.0.2.1", "0.0.0.0/0", true),
+            ("2001:db8::1", "0.0.0.0/0", false),
+            ("2001:db8::/48", "2001:db8::/32", true),
+        ];
+        for (range, wider, inside) in cases {
+            assert_eq!(Cidr::parse(range).unwrap().is_within(&Cidr::parse(wider).unwrap()), inside, "{range} {wider}");
+        }
+    }
 
     #[test]
     fn ranges_hold_what_they_say() {

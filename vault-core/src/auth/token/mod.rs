@@ -25,7 +25,7 @@ use crate::time::Timestamp;
 use crate::view::{Interrupt, View};
 pub use cidr::Cidr;
 pub use record::{Token, Wrapped};
-pub use text::{TOKEN_PREFIX, draw_accessor, draw_token};
+pub use text::{TOKEN_LENGTH_BYTES, TOKEN_PREFIX, draw_accessor, draw_one_time_pad, draw_token};
 
 /// Longest line of descent; longer ones would make every request check as many rows.
 pub const DESCENT_MAX: usize = 32;

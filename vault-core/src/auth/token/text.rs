@@ -11,6 +11,9 @@ pub const TOKEN_PREFIX: &str = "kts.";
 /// Characters after the prefix: 32 of base 62 carry 190 bits.
 const TOKEN_CHARACTERS: usize = 32;
 
+/// Length of a token: the prefix and the characters, each one byte.
+pub const TOKEN_LENGTH_BYTES: usize = TOKEN_PREFIX.len() + TOKEN_CHARACTERS;
+
 /// Characters of an accessor: 24 of base 62 carry 142 bits.
 const ACCESSOR_CHARACTERS: usize = 24;
 
@@ -23,6 +26,11 @@ const FAIR_BELOW: u8 = 248;
 /// Draws a token.
 pub fn draw_token(rng: &mut dyn CryptoRng) -> SecretText {
     SecretText::new(draw(TOKEN_PREFIX, TOKEN_CHARACTERS, rng))
+}
+
+/// Draws a text as long as a token, to hide one under.
+pub fn draw_one_time_pad(rng: &mut dyn CryptoRng) -> SecretText {
+    SecretText::new(draw("", TOKEN_LENGTH_BYTES, rng))
 }
 
 /// Draws an accessor.

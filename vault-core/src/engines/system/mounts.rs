@@ -118,7 +118,7 @@ fn mount(call: &Call<'_>, path: &str, known: &[&dyn Engine], rng: &mut dyn Crypt
     }
     check_version(&mount)?;
     if let Some(config) = &ask.config {
-        tune::apply(&mut mount.settings, config)?;
+        tune::apply(kind, &mut mount.settings, config)?;
     }
     let changes = vec![mount.store(call.names)?];
     Ok(Step::commit(Reply::Empty, changes).then(Effect::ReloadTables))

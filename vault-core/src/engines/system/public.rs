@@ -1,7 +1,7 @@
 //! The endpoints that answer while the vault is sealed and need no token. The server carries them out; here they are
 //! described, so that the description of the API is whole.
 
-use crate::request::Operation::{self, Read, Write};
+use crate::request::Operation::{self, Delete, Read, Write};
 
 /// An endpoint that needs no token.
 pub struct PublicEndpoint {
@@ -19,9 +19,19 @@ const fn endpoint(path: &'static str, operations: &'static [Operation], summary:
 
 /// All of them, in the order of their paths.
 pub static PUBLIC: &[PublicEndpoint] = &[
+    endpoint("sys/generate-root/attempt", &[Read, Write, Delete], "An attempt of custodians to make a root token"),
+    endpoint("sys/generate-root/update", &[Write], "Takes a share towards a root token"),
     endpoint("sys/health", &[Read], "Tells how the server is, by a status code for each state"),
     endpoint("sys/init", &[Read, Write], "Tells whether there is a vault, or makes it"),
     endpoint("sys/leader", &[Read], "Tells which node leads: this one"),
+    endpoint("sys/rekey/backup", &[Read, Delete], "Tells that no new share is kept"),
+    endpoint("sys/rekey/init", &[Read, Write, Delete], "An attempt of custodians to replace all shares"),
+    endpoint("sys/rekey/recovery-key-backup", &[Read, Delete], "Refuses: there are no recovery keys"),
+    endpoint("sys/rekey/update", &[Write], "Takes a share towards new shares"),
+    endpoint("sys/rekey/verify", &[Read, Write, Delete], "Takes new shares back, to show that they arrived"),
+    endpoint("sys/rekey-recovery-key/init", &[Read, Write, Delete], "Refuses: there are no recovery keys"),
+    endpoint("sys/rekey-recovery-key/update", &[Write], "Refuses: there are no recovery keys"),
+    endpoint("sys/rekey-recovery-key/verify", &[Read, Write, Delete], "Refuses: there are no recovery keys"),
     endpoint("sys/seal-status", &[Read], "Tells whether the vault is sealed and how many shares have come"),
     endpoint("sys/unseal", &[Write], "Takes a share"),
 ];

@@ -1,8 +1,8 @@
 //! The endpoints of `sys/`, one line each.
 
 use super::{
-    absent, audit, capabilities, counters, done, host, leases, mounts, openapi, plugins, policies, quotas, remount,
-    seal, snapshot, tools, tune, ui, wrapping,
+    absent, audit, capabilities, counters, done, host, leases, locked_users, mounts, openapi, plugins, policies,
+    quotas, remount, rotate, seal, snapshot, tools, tune, ui, wrapping,
 };
 use crate::engines::Route;
 use crate::request::Operation::{Delete, List, Patch, Read, Write};
@@ -11,6 +11,14 @@ pub(super) static ROUTES: &[Route] = &[
     Route::sudo("seal", &[(Write, seal)], "Seals the vault"),
     // One node has nobody to hand over to.
     Route::sudo("step-down", &[(Write, done)], "Hands over to another node, of which there is none"),
+    Route::sudo("rotate", &[(Write, rotate::rotate)], "Seals in a new barrier key from now on"),
+    Route::sudo("rotate/keyring", &[(Write, rotate::rotate)], "Seals in a new barrier key from now on"),
+    Route::new(
+        "rotate/config",
+        &[(Read, rotate::read_settings), (Write, rotate::write_settings)],
+        "When the barrier key is rotated without being asked",
+    ),
+    Route::new("key-status", &[(Read, rotate::status)], "Describes the barrier key"),
     Route::new("mounts", &[(Read, mounts::list_secrets)], "Lists secrets engines"),
     Route::new("mounts/{path*}/tune", &[(Read, tune::read), (Write, tune::write)], "Settings of a mount"),
     Route::new(
@@ -28,6 +36,12 @@ pub(super) static ROUTES: &[Route] = &[
         "auth/{path*}",
         &[(Read, mounts::read_auth), (Write, mounts::enable_auth), (Delete, mounts::disable_auth)],
         "Enables, describes or disables an auth method",
+    ),
+    Route::new("locked-users", &[(Read, locked_users::list)], "Lists users who are locked out"),
+    Route::sudo(
+        "locked-users/{mount_accessor}/unlock/{alias_identifier}",
+        &[(Write, locked_users::unlock)],
+        "Lets a locked-out user log in again",
     ),
     Route::new("policy", &[(Read, policies::list_legacy), (List, policies::list_legacy)], "Lists policies"),
     Route::new(

@@ -99,7 +99,7 @@ fn what_makes_no_sense_is_not_mounted() {
         ("mounts/x", json!({"type": "kv", "config": {"audit_non_hmac_request_keys": ["password"]}})),
         ("mounts/a/b/tune", json!({"options": {"version": "1"}})),
         ("mounts/absent/tune", json!({})),
-        ("auth/userpass", json!({"type": "userpass"})),
+        ("auth/x", json!({"type": "nothing"})),
         ("auth/token", json!({"type": "token"})),
     ];
     for (path, body) in cases {

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::mounts::{auth_path, find, options};
 use super::{Call, Effect, Step};
-use crate::mounts::{Mount, MountSettings, TTL_MAX_DEFAULT};
+use crate::field;
+use crate::mounts::{Lockout, Mount, MountSettings, TTL_MAX_DEFAULT};
 use crate::refusal::Refusal;
 use crate::reply::Reply;
 use crate::time::Span;
@@ -24,17 +25,79 @@ pub(super) struct Tune {
     audit_non_hmac_request_keys: Option<Vec<String>>,
     audit_non_hmac_response_keys: Option<Vec<String>>,
     options: Option<BTreeMap<String, Value>>,
+    user_lockout_config: Option<LockoutAsk>,
 }
+
+/// How repeated failures of logins are answered; left out or empty, a setting stays as it is.
+#[derive(Deserialize, Clone)]
+struct LockoutAsk {
+    lockout_threshold: Option<Value>,
+    lockout_duration: Option<Value>,
+    lockout_counter_reset: Option<Value>,
+    // The name that stock clients use.
+    lockout_counter_reset_duration: Option<Value>,
+    lockout_disable: Option<Value>,
+}
+
+/// The auth methods that count failures.
+const LOCKOUT_KINDS: [&str; 1] = ["userpass"];
 
 /// Writes the settings as stock clients expect them, the system's where the mount has none.
 pub(super) fn describe(mount: &Mount) -> Value {
     let settings = &mount.settings;
-    json!({
+    let mut described = json!({
         "default_lease_ttl": settings.default_lease_ttl.0,
         "max_lease_ttl": settings.max_lease_ttl.0,
         "force_no_cache": settings.force_no_cache,
         "listing_visibility": settings.listing_visibility,
-    })
+    });
+    if let (Value::Object(fields), Some(lockout)) = (&mut described, describe_lockout(mount)) {
+        fields.insert("user_lockout_config".to_owned(), lockout);
+    }
+    described
+}
+
+/// Describes how failures are answered, for auth methods that count them.
+fn describe_lockout(mount: &Mount) -> Option<Value> {
+    let lockout = LOCKOUT_KINDS.contains(&mount.kind.as_str()).then_some(&mount.settings.lockout)?;
+    Some(json!({
+        "lockout_threshold": lockout.threshold,
+        "lockout_duration": lockout.duration.0,
+        "lockout_counter_reset": lockout.counter_reset.0,
+        "lockout_disable": lockout.disabled,
+        // The name under which stock clients read it.
+        "disable_lockout": lockout.disabled,
+    }))
+}
+
+/// Takes over how failures are answered. Zero is no setting: a lockout that never comes is asked for by name.
+fn apply_lockout(kind: &str, lockout: &mut Lockout, ask: LockoutAsk) -> Result<(), Refusal> {
+    if !LOCKOUT_KINDS.contains(&kind) {
+        return Err(Refusal::invalid(format!(
+            "tuning of user lockout configuration for auth type {kind:?} not allowed"
+        )));
+    }
+    let given = |value: Option<Value>| value.filter(|value| !value.is_null() && value.as_str() != Some(""));
+    let zero = |field: &str| Refusal::invalid(format!("{field} is not zero: lockout_disable turns the lockout off"));
+    if let Some(value) = given(ask.lockout_threshold) {
+        let threshold = u32::try_from(field::count("lockout_threshold", &value)?).unwrap_or(u32::MAX);
+        lockout.threshold = Some(threshold).filter(|count| *count > 0).ok_or_else(|| zero("lockout_threshold"))?;
+    }
+    let reset = given(ask.lockout_counter_reset).or_else(|| given(ask.lockout_counter_reset_duration));
+    let spans = [
+        ("lockout_duration", given(ask.lockout_duration), &mut lockout.duration),
+        ("lockout_counter_reset", reset, &mut lockout.counter_reset),
+    ];
+    for (name, asked, setting) in spans {
+        if let Some(value) = asked {
+            let length = field::span(name, Some(&value))?;
+            *setting = Some(length).filter(|length| !length.is_zero()).ok_or_else(|| zero(name))?;
+        }
+    }
+    if let Some(value) = given(ask.lockout_disable) {
+        lockout.disabled = field::flag("lockout_disable", &value)?;
+    }
+    Ok(())
 }
 
 pub(super) fn read(call: &Call<'_>, _: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
@@ -57,7 +120,7 @@ fn show(call: &Call<'_>, path: &str) -> Result<Step, Refusal> {
     let mount = find(call, path)?;
     let settings = &mount.settings;
     let or_system = |span: Span| if span.is_zero() { TTL_MAX_DEFAULT.0 } else { span.0 };
-    let data = json!({
+    let mut data = json!({
         "default_lease_ttl": or_system(settings.default_lease_ttl),
         "max_lease_ttl": or_system(settings.max_lease_ttl),
         "force_no_cache": settings.force_no_cache,
@@ -67,6 +130,16 @@ fn show(call: &Call<'_>, path: &str) -> Result<Step, Refusal> {
         "audit_non_hmac_request_keys": settings.audit_non_hmac_request_keys,
         "audit_non_hmac_response_keys": settings.audit_non_hmac_response_keys,
     });
+    if let (Value::Object(fields), Some(lockout)) = (&mut data, describe_lockout(mount)) {
+        let flat = [
+            ("user_lockout_threshold", json!(settings.lockout.threshold)),
+            ("user_lockout_duration", json!(settings.lockout.duration.0)),
+            ("user_lockout_counter_reset_duration", json!(settings.lockout.counter_reset.0)),
+            ("user_lockout_disable", json!(settings.lockout.disabled)),
+            ("user_lockout_config", lockout),
+        ];
+        fields.extend(flat.map(|(name, value)| (name.to_owned(), value)));
+    }
     Ok(Step::answer(Reply::data(&data)?))
 }
 
@@ -79,13 +152,16 @@ fn change(call: &Call<'_>, path: &str) -> Result<Step, Refusal> {
     if let Some(description) = &ask.description {
         mount.description.clone_from(description);
     }
-    apply(&mut mount.settings, &ask)?;
+    apply(&mount.kind, &mut mount.settings, &ask)?;
     let changes = vec![mount.store(call.names)?];
     Ok(Step::commit(Reply::Empty, changes).then(Effect::ReloadTables))
 }
 
 /// Takes over settings, checked.
-pub(super) fn apply(settings: &mut MountSettings, ask: &Tune) -> Result<(), Refusal> {
+pub(super) fn apply(kind: &str, settings: &mut MountSettings, ask: &Tune) -> Result<(), Refusal> {
+    if let Some(lockout) = &ask.user_lockout_config {
+        apply_lockout(kind, &mut settings.lockout, lockout.clone())?;
+    }
     if let Some(value) = &ask.default_lease_ttl {
         settings.default_lease_ttl = span("default_lease_ttl", value)?;
     }

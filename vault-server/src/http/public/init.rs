@@ -69,6 +69,11 @@ fn threshold(ask: &Ask) -> Result<Threshold, Refusal> {
     let (Some(total), Some(needed)) = (ask.secret_shares, ask.secret_threshold) else {
         return Err(Refusal::invalid("secret_shares and secret_threshold are needed, each from 1 to 255"));
     };
+    checked_threshold(needed, total)
+}
+
+/// Checks how many shares are to be made and how many of them open.
+pub(super) fn checked_threshold(needed: u64, total: u64) -> Result<Threshold, Refusal> {
     if needed == 1 && total > 1 {
         return Err(Refusal::invalid(
             "a threshold of 1 with several shares would let each custodian unseal alone; take 2 or more",

@@ -1,10 +1,18 @@
-//! Endpoints that answer while the vault is sealed and need no token, one file each.
+//! Endpoints that need no token, one file each: those that answer while the vault is sealed, and the ceremonies of the
+//! custodians, to which a token may lend privilege.
 //!
 //! How to add one: write a file with a `pub(super) fn` of the shape [`Endpoint`] and add it to [`ENDPOINTS`].
 
+mod generate_root_attempt;
+mod generate_root_update;
 mod health;
 mod init;
 mod leader;
+mod rekey_backup;
+mod rekey_init;
+mod rekey_recovery;
+mod rekey_update;
+mod rekey_verify;
 mod seal_status;
 mod unseal;
 
@@ -14,12 +22,14 @@ use std::pin::Pin;
 
 use axum::response::Response;
 use http::Method;
-use vault_core::id::RequestId;
+use vault_core::id::{AttemptId, RequestId};
+use vault_core::path::RequestPath;
 use vault_core::refusal::Refusal;
-use vault_core::secret::SecretBytes;
+use vault_core::request::Operation;
+use vault_core::secret::{SecretBytes, SecretText};
 
 use super::Edge;
-use crate::driver::Caller;
+use crate::driver::{Caller, CeremonyCaller};
 
 /// A call of a public endpoint.
 pub(super) struct Call<'a> {
@@ -27,7 +37,9 @@ pub(super) struct Call<'a> {
     pub(super) id: RequestId,
     pub(super) remote: SocketAddr,
     pub(super) method: &'a Method,
+    pub(super) path: &'a RequestPath,
     pub(super) parameters: &'a [(String, String)],
+    pub(super) token: Option<SecretText>,
     pub(super) body: Option<SecretBytes>,
 }
 
@@ -39,9 +51,19 @@ pub(super) type Endpoint = for<'a> fn(Call<'a>) -> Answer<'a>;
 
 /// The public endpoints by path.
 const ENDPOINTS: &[(&str, Endpoint)] = &[
+    ("sys/generate-root/attempt", generate_root_attempt::answer),
+    ("sys/generate-root/update", generate_root_update::answer),
     ("sys/health", health::answer),
     ("sys/init", init::answer),
     ("sys/leader", leader::answer),
+    ("sys/rekey/backup", rekey_backup::answer),
+    ("sys/rekey/init", rekey_init::answer),
+    ("sys/rekey/recovery-key-backup", rekey_recovery::answer),
+    ("sys/rekey/update", rekey_update::answer),
+    ("sys/rekey/verify", rekey_verify::answer),
+    ("sys/rekey-recovery-key/init", rekey_recovery::answer),
+    ("sys/rekey-recovery-key/update", rekey_recovery::answer),
+    ("sys/rekey-recovery-key/verify", rekey_recovery::answer),
     ("sys/seal-status", seal_status::answer),
     ("sys/unseal", unseal::answer),
 ];
@@ -63,6 +85,28 @@ impl Call<'_> {
         Caller { id: self.id, remote: self.remote }
     }
 
+    /// Gives who begins or cancels an attempt, with the token that may make them privileged.
+    fn ceremony_caller(&mut self, operation: Operation) -> CeremonyCaller {
+        CeremonyCaller { caller: self.caller(), token: self.token.take(), path: self.path.clone(), operation }
+    }
+
+    /// Reads which attempt is meant, from the query or else the body; none and an empty one leave it open.
+    fn named_attempt(&self) -> Result<Option<AttemptId>, Refusal> {
+        #[derive(serde::Deserialize)]
+        struct Named {
+            nonce: Option<String>,
+        }
+        let in_body = || self.parse::<Named>().map(|named| named.nonce);
+        let text = match self.parameter("nonce") {
+            Some(text) => Some(text.to_owned()),
+            None => in_body()?,
+        };
+        match text.filter(|text| !text.is_empty()) {
+            None => Ok(None),
+            Some(text) => parse_nonce(&text).map(Some),
+        }
+    }
+
     fn is_read(&self) -> bool {
         matches!(*self.method, Method::GET | Method::HEAD)
     }
@@ -73,6 +117,28 @@ impl Call<'_> {
 
     fn parse<T: serde::de::DeserializeOwned>(&self) -> Result<T, Refusal> {
         vault_core::request::parse_body(self.body.as_ref())
+    }
+}
+
+fn parse_nonce(text: &str) -> Result<AttemptId, Refusal> {
+    AttemptId::parse(text).ok_or_else(|| Refusal::invalid("'nonce' is not the nonce of an attempt"))
+}
+
+/// A share for an attempt: the body of every `update`.
+#[derive(serde::Deserialize)]
+struct Given {
+    key: Option<SecretText>,
+    nonce: Option<String>,
+}
+
+impl Given {
+    /// Takes both apart. A nonce that is none names no attempt.
+    fn into_parts(self) -> Result<(Option<AttemptId>, SecretText), Refusal> {
+        let key = self.key.filter(|key| !key.is_empty());
+        let key = key.ok_or_else(|| Refusal::invalid("'key' must hold a share"))?;
+        let nonce = self.nonce.filter(|nonce| !nonce.is_empty());
+        let nonce = nonce.ok_or_else(|| Refusal::invalid("'nonce' must name the attempt that the share is for"))?;
+        Ok((AttemptId::parse(&nonce), key))
     }
 }
 

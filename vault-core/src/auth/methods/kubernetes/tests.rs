@@ -8,7 +8,7 @@ use super::Kubernetes;
 use crate::auth::Sender;
 use crate::auth::token::Token;
 use crate::engines::test_store::{START, TestStore, data, mount};
-use crate::engines::{Call, Engine, Renewal};
+use crate::engines::{Engine, Renewal};
 use crate::mounts::Mount;
 use crate::question::{Answer, HttpQuestion};
 use crate::refusal::{Class, Refusal};
@@ -175,18 +175,7 @@ fn a_token_is_renewed_only_while_its_role_is_there() {
         let request = store.request(Operation::Write, "auth/token/renew-self", None, None);
         let mount = method();
         store.read(|view| {
-            let call = Call {
-                request: &request,
-                sender: &Sender::Stranger,
-                mount: &mount,
-                path: "",
-                route: None,
-                tables: &store.tables,
-                names: &store.names,
-                token_ids: &store.token_ids,
-                audit_values: &store.token_ids,
-                now: store.now,
-            };
+            let call = store.call(&Kubernetes, &mount, &Sender::Stranger, &request, "");
             Kubernetes.check_renewal(&Renewal { call: &call, mount: &mount, token }, view)
         })
     };
