@@ -57,5 +57,9 @@ fn converse(file: &Path) -> Result<()> {
         ("issuer.token", issuer.sign(&claims)?),
     ];
     let names: Names = names.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    conversation.carry_on(&mut connection, names)
+    conversation.carry_on(&mut connection, names).with_context(|| {
+        // The server's own log says why, where the answer does not.
+        let log = std::fs::read_to_string(server.home().path("server.log")).unwrap_or_default();
+        log.lines().rev().find(|line| line.contains("WARN") || line.contains("ERROR")).unwrap_or_default().to_owned()
+    })
 }

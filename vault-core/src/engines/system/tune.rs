@@ -25,6 +25,7 @@ pub(super) struct Tune {
     audit_non_hmac_request_keys: Option<Vec<String>>,
     audit_non_hmac_response_keys: Option<Vec<String>>,
     options: Option<BTreeMap<String, Value>>,
+    token_type: Option<String>,
     user_lockout_config: Option<LockoutAsk>,
 }
 
@@ -42,6 +43,9 @@ struct LockoutAsk {
 /// The auth methods that count failures.
 const LOCKOUT_KINDS: [&str; 1] = ["userpass"];
 
+/// What tokens the auth methods make: service tokens, unless a role asks for others, of which there are none.
+const TOKEN_TYPE: &str = "default-service";
+
 /// Writes the settings as stock clients expect them, the system's where the mount has none.
 pub(super) fn describe(mount: &Mount) -> Value {
     let settings = &mount.settings;
@@ -54,7 +58,16 @@ pub(super) fn describe(mount: &Mount) -> Value {
     if let (Value::Object(fields), Some(lockout)) = (&mut described, describe_lockout(mount)) {
         fields.insert("user_lockout_config".to_owned(), lockout);
     }
+    name_token_type(mount, &mut described);
     described
+}
+
+fn name_token_type(mount: &Mount, described: &mut Value) {
+    if let Value::Object(fields) = described
+        && mount.path.starts_with("auth/")
+    {
+        fields.insert("token_type".to_owned(), TOKEN_TYPE.into());
+    }
 }
 
 /// Describes how failures are answered, for auth methods that count them.
@@ -140,6 +153,7 @@ fn show(call: &Call<'_>, path: &str) -> Result<Step, Refusal> {
         ];
         fields.extend(flat.map(|(name, value)| (name.to_owned(), value)));
     }
+    name_token_type(mount, &mut data);
     Ok(Step::answer(Reply::data(&data)?))
 }
 
@@ -177,6 +191,9 @@ pub(super) fn apply(kind: &str, settings: &mut MountSettings, ask: &Tune) -> Res
             return Err(Refusal::invalid("listing_visibility is 'hidden', 'unauth' or empty"));
         }
         settings.listing_visibility.clone_from(visibility);
+    }
+    if ask.token_type.as_deref().is_some_and(|kind| !matches!(kind, "" | TOKEN_TYPE | "service")) {
+        return Err(Refusal::invalid("token_type is 'default-service': batch tokens are not supported"));
     }
     let unhashed = [&ask.audit_non_hmac_request_keys, &ask.audit_non_hmac_response_keys];
     if unhashed.into_iter().flatten().any(|keys| !keys.is_empty()) {
