@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod binary;
+pub mod clients;
 pub mod conversation;
 pub mod https;
 pub mod outside;

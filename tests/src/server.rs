@@ -27,6 +27,7 @@ backend = "sqlite"
 path = "keyturn.db"
 [audit]
 path = "audit.jsonl"
+devices_directory = "."
 "#;
 
 /// The directory of a server that is not running.

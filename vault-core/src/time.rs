@@ -53,7 +53,7 @@ impl Span {
     /// No time at all; where it would mean "for ever" to a stock client, the place that uses it says so.
     pub const ZERO: Self = Self(0);
 
-    /// Parses `3600`, `90s`, `15m`, `1h30m`, `7d`; fractions and negative lengths are refused.
+    /// Parses `3600`, `90s`, `15m`, `1h30m`, `7d`, `90s0ns`; fractions of a second and negative lengths are refused.
     ///
     /// # Errors
     /// Answers [`SpanError`] for anything else, also for a length beyond `u64` seconds.
@@ -72,22 +72,32 @@ fn parse_units(text: &str) -> Option<u64> {
         return (!text.starts_with('+')).then_some(seconds);
     }
     let mut rest = text;
-    let mut total: u64 = 0;
+    let mut total: u128 = 0;
     while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
-        let (number, tail) = rest.split_at(digits);
-        let unit = tail.chars().next()?;
-        let seconds = match unit {
-            's' => 1,
-            'm' => 60,
-            'h' => 3_600,
-            'd' => 86_400,
-            _ => return None,
-        };
-        total = total.checked_add(number.parse::<u64>().ok()?.checked_mul(seconds)?)?;
-        rest = tail.get(1..)?;
+        let (number, tail) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit())?);
+        let (unit, tail) = tail.split_at(tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len()));
+        let count = number.parse::<u64>().ok()?;
+        total = total.checked_add(u128::from(count).checked_mul(unit_nanoseconds(unit)?)?)?;
+        rest = tail;
     }
-    (!text.is_empty()).then_some(total)
+    // Spring Vault writes `3600s0ns`: small units are welcome as long as they add up to whole seconds.
+    let whole = !text.is_empty() && total.is_multiple_of(SECOND_NANOSECONDS);
+    whole.then(|| u64::try_from(total / SECOND_NANOSECONDS).ok()).flatten()
+}
+
+const SECOND_NANOSECONDS: u128 = 1_000_000_000;
+
+fn unit_nanoseconds(unit: &str) -> Option<u128> {
+    Some(match unit {
+        "ns" => 1,
+        "us" | "µs" => 1_000,
+        "ms" => 1_000_000,
+        "s" => SECOND_NANOSECONDS,
+        "m" => 60 * SECOND_NANOSECONDS,
+        "h" => 3_600 * SECOND_NANOSECONDS,
+        "d" => 86_400 * SECOND_NANOSECONDS,
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
@@ -97,10 +107,13 @@ mod tests {
     #[test]
     fn spans_parse_as_the_vault_api_writes_them() {
         let cases = [("0", 0), ("3600", 3600), ("90s", 90), ("1h30m", 5400), ("7d", 604_800)];
-        for (text, seconds) in cases {
+        let small = [("3600s0ns", 3600), ("0s0ns", 0), ("1500ms500ms", 2), ("1000000us", 1), ("1000000µs", 1)];
+        for (text, seconds) in cases.into_iter().chain(small) {
             assert_eq!(Span::parse(text), Ok(Span(seconds)), "{text}");
         }
-        for text in ["", "-1", "+1", "1.5h", "h", "5x", "99999999999999999999", "5 m", "9999999999999999999d", "5é"] {
+        let fractions = ["500ms", "1s1ns", "sm", "5sm", "18446744073709551616s", "18446744073709551615s1s"];
+        let broken = ["", "-1", "+1", "1.5h", "h", "5x", "99999999999999999999", "5 m", "9999999999999999999d", "5é"];
+        for text in broken.into_iter().chain(fractions) {
             assert!(Span::parse(text).is_err(), "{text}");
         }
     }

@@ -155,9 +155,3 @@ class Tokens(vault.VaultTestCase):
             self.tokens.read_role("deploy")
         with self.assertRaises(exceptions.VaultError):
             self.tokens.create(role_name="deploy")
-
-    def test_strangers_are_refused(self):
-        self.assertFalse(vault.client("hvs.not-a-token").is_authenticated())
-        self.assert_dead("hvs.not-a-token")
-        with self.assertRaises(exceptions.Forbidden):
-            vault.client().secrets.kv.v1.read_secret("x", mount_point="tokens-kv")

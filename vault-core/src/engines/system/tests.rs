@@ -59,6 +59,15 @@ fn needs_sudo(path: &str) -> bool {
 }
 
 #[test]
+fn an_auth_method_says_which_tokens_it_issues() {
+    let mut sys = Fixture::new();
+    let issued = json!("default-service");
+    assert_eq!(sys.ok(Read, "auth", Value::Null)["token/"]["config"]["token_type"], issued);
+    assert_eq!(sys.ok(Read, "auth/token/tune", Value::Null)["token_type"], issued);
+    assert!(sys.ok(Read, "mounts", Value::Null)["sys/"]["config"].get("token_type").is_none());
+}
+
+#[test]
 fn engines_are_mounted_tuned_and_taken_away() {
     let mut sys = Fixture::new();
     let kv = json!({"type": "kv", "options": {"version": "2"}, "description": "x", "config": {"max_lease_ttl": "2h", "default_lease_ttl": 60}});

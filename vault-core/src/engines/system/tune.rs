@@ -55,18 +55,17 @@ pub(super) fn describe(mount: &Mount) -> Value {
         "force_no_cache": settings.force_no_cache,
         "listing_visibility": settings.listing_visibility,
     });
+    add_token_type(mount, &mut described);
     if let (Value::Object(fields), Some(lockout)) = (&mut described, describe_lockout(mount)) {
         fields.insert("user_lockout_config".to_owned(), lockout);
     }
-    name_token_type(mount, &mut described);
     described
 }
 
-fn name_token_type(mount: &Mount, described: &mut Value) {
-    if let Value::Object(fields) = described
-        && mount.path.starts_with("auth/")
-    {
-        fields.insert("token_type".to_owned(), TOKEN_TYPE.into());
+/// Adds which tokens an auth method issues: vaultrs cannot read a listing of auth methods without it.
+fn add_token_type(mount: &Mount, config: &mut Value) {
+    if let Some(config) = config.as_object_mut().filter(|_| mount.path.starts_with("auth/")) {
+        config.insert("token_type".to_owned(), TOKEN_TYPE.into());
     }
 }
 
@@ -153,7 +152,7 @@ fn show(call: &Call<'_>, path: &str) -> Result<Step, Refusal> {
         ];
         fields.extend(flat.map(|(name, value)| (name.to_owned(), value)));
     }
-    name_token_type(mount, &mut data);
+    add_token_type(mount, &mut data);
     Ok(Step::answer(Reply::data(&data)?))
 }
 
