@@ -15,13 +15,14 @@
 
 use curve25519_dalek::RistrettoPoint;
 use hkdf::Hkdf;
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{Hmac, KeyInit, Mac, SimpleHmac};
+use sha2::digest::common::BlockSizeUser;
 use sha2::{Digest, Sha256, Sha512};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::id::{Term, VaultId};
-use crate::secret::SecretKey;
+use crate::secret::{SecretBytes, SecretKey};
 use crate::store::RowKey;
 
 const LABEL_SEAL_KEY: &[u8] = b"keyturn/v1/seal-key";
@@ -131,6 +132,25 @@ impl KeyedHash {
     /// Tells in constant time whether `hash` is the hash of the concatenation of `parts`.
     pub fn verify(&self, parts: &[&[u8]], hash: &[u8; 32]) -> bool {
         bool::from(self.hash(parts).ct_eq(hash))
+    }
+}
+
+/// Derives `length_bytes` bytes from a derived transit key and the caller's context: HKDF-SHA-256 without salt, the
+/// context as info. Vault derives so, and ciphertexts made there must open here; the context takes the label's place.
+///
+/// # Errors
+/// Answers `None` beyond HKDF's bound of 255 blocks.
+pub(crate) fn transit_derived_key(material: &[u8], context: &[u8], length_bytes: usize) -> Option<SecretBytes> {
+    let mut derived = Zeroizing::new(vec![0; length_bytes]);
+    Hkdf::<Sha256>::new(None, material).expand(context, &mut derived).ok()?;
+    Some(SecretBytes::new(std::mem::take(&mut *derived)))
+}
+
+/// Computes HMAC with the hash function `D` under a transit key, of any length.
+pub(crate) fn keyed_digest<D: Digest + BlockSizeUser>(key: &[u8], message: &[u8]) -> Vec<u8> {
+    match <SimpleHmac<D> as KeyInit>::new_from_slice(key) {
+        Ok(mac) => mac.chain_update(message).finalize().into_bytes().to_vec(),
+        Err(_) => unreachable!("HMAC takes a key of any length"),
     }
 }
 

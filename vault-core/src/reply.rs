@@ -22,6 +22,13 @@ pub enum Reply {
     Restore(RestorePermit),
     /// Nothing is there, and the content says what is known of it: KV version 2 answers a deleted version so.
     Gone(Content),
+    /// Some or all items of a batch failed; the content has the outcome of each.
+    Partial {
+        /// The outcomes.
+        content: Content,
+        /// The number that the caller wants as the answer's status instead of that of a malformed request.
+        asked_status: Option<u16>,
+    },
     /// The answer is kept for whoever shows the wrapping token first.
     Wrapped(WrapInfo),
     /// A body of its own kind, without the envelope of the API.

@@ -153,6 +153,7 @@ impl Record {
             Outcome::Answered(Reply::Content(content)) => write_content(&mut line, "answered", content, hash),
             Outcome::Answered(Reply::Snapshot(_) | Reply::Restore(_)) => line.text("outcome", "approved"),
             Outcome::Answered(Reply::Gone(content)) => write_content(&mut line, "gone", content, hash),
+            Outcome::Answered(Reply::Partial { content, .. }) => write_content(&mut line, "partial", content, hash),
             Outcome::Answered(Reply::Raw { .. }) => line.text("outcome", "answered"),
             Outcome::Answered(Reply::Wrapped(info)) => {
                 line.text("outcome", "wrapped");

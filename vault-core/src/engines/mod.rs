@@ -12,6 +12,7 @@ pub mod system;
 #[cfg(test)]
 pub(crate) mod test_store;
 mod token;
+pub mod transit;
 pub(crate) mod tree;
 
 use rand_core::CryptoRng;
@@ -250,7 +251,7 @@ pub fn route(engine: &dyn Engine, mount: &Mount, path: &str) -> Option<&'static 
 }
 
 /// The engines that people mount, by type name.
-pub static ENGINES: &[&dyn Engine] = &[&kv::Kv];
+pub static ENGINES: &[&dyn Engine] = &[&kv::Kv, &transit::Transit];
 
 /// The engines that are mounted once, at a fixed path, from the start.
 pub static BUILT_IN: &[&dyn Engine] =

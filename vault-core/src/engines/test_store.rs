@@ -231,7 +231,7 @@ pub(crate) fn data(reply: &Reply) -> Value {
         Reply::Empty | Reply::Wrapped(_) => Value::Null,
         Reply::Raw { body, .. } => serde_json::from_slice(body.expose()).unwrap(),
         Reply::Snapshot(_) | Reply::Restore(_) => panic!("a snapshot has no content in the core"),
-        Reply::Content(content) | Reply::Gone(content) => {
+        Reply::Content(content) | Reply::Gone(content) | Reply::Partial { content, .. } => {
             content.data.as_ref().map_or(Value::Null, |data| serde_json::from_slice(data.expose()).unwrap())
         }
     }

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use vault_core::refusal::{Class, Refusal};
 use vault_core::secret::SecretBytes;
 
-/// Reads a body of at most `bytes_max`; an empty one is none.
+/// Reads a body of at most `bytes_max`; an empty one is none, and so is `null`, which Vault's Go client sends for it.
 ///
 /// # Errors
 /// Refuses bodies that are too large, cut off, or not a JSON object.
@@ -18,14 +18,14 @@ pub(super) async fn read(body: Body, bytes_max: usize) -> Result<Option<SecretBy
         }
         Err(_) => return Err(Refusal::invalid("the body ended early")),
     };
-    if collected.is_empty() {
+    if matches!(collected.trim_ascii(), b"" | b"null") {
         return Ok(None);
     }
     check(&collected)?;
     Ok(Some(SecretBytes::new(collected.into())))
 }
 
-/// Checks that `body` is one JSON object, `null` counting as none of it is said, without keeping any of it.
+/// Checks that `body` is one JSON object, without keeping any of it.
 fn check(body: &[u8]) -> Result<(), Refusal> {
     let raw: &RawValue = serde_json::from_slice(body).map_err(|error| {
         Refusal::invalid(format!("the body is not JSON: error at line {} column {}", error.line(), error.column()))
@@ -39,9 +39,11 @@ mod tests {
 
     #[tokio::test]
     async fn only_objects_within_the_bound_pass() {
-        assert!(read(Body::empty(), 10).await.unwrap().is_none());
+        for none in ["", "null", " null\n"] {
+            assert!(read(Body::from(none), 10).await.unwrap().is_none(), "{none}");
+        }
         assert_eq!(read(Body::from(" {\"a\":1}"), 10).await.unwrap().unwrap().expose(), b" {\"a\":1}");
-        for bad in ["[]", "1", "{", "{}{}", "\"{}\"", "{\"a\":}", "\u{feff}{}"] {
+        for bad in ["[]", "1", "{", "{}{}", "\"{}\"", "nul", "nullnull", "{\"a\":}", "\u{feff}{}"] {
             let refusal = read(Body::from(bad), 10).await.err().unwrap();
             assert_eq!(refusal.class, Class::Invalid, "{bad}");
         }

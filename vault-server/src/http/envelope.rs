@@ -29,6 +29,10 @@ pub(super) fn reply(id: RequestId, path: &RequestPath, reply: Reply) -> Response
         // The door streams these before it comes here.
         Reply::Snapshot(_) | Reply::Restore(_) => empty(StatusCode::INTERNAL_SERVER_ERROR),
         Reply::Gone(content) => respond(StatusCode::NOT_FOUND, wrap(id, path, content)),
+        Reply::Partial { content, asked_status } => {
+            let asked = asked_status.and_then(|number| StatusCode::from_u16(number).ok());
+            respond(asked.unwrap_or(StatusCode::BAD_REQUEST), wrap(id, path, content))
+        }
         Reply::Wrapped(info) => json(StatusCode::OK, &wrapped(id, &info)),
         Reply::Raw { media_type, body } => {
             let mut response = respond(StatusCode::OK, body.expose().to_vec());

@@ -24,5 +24,6 @@ mod snapshot;
 mod stranger;
 mod support;
 mod system;
+mod transit;
 mod userpass;
 mod wrapping;

@@ -1,6 +1,7 @@
 //! Templates and wrapping against a slow reference that replaces text in the policy.
 
 use super::*;
+use crate::policy::pattern::Pattern;
 use crate::time::Span;
 
 /// The templates that the random policies use, with what they ask of the facts.
@@ -335,6 +336,8 @@ proptest! {
         let acl = acl_for(&facts(&values), &[&text_of(one), &text_of(other)]);
         let ask = Ask { path: &path, capability: wanted, fields: &Map::new(), wrapping_ttl: Some(Span(wrapping_ttl)) };
         let slow = expanded(&rules, &values, &path);
+        // A value that ends with '+' before the closing '*' has no pattern that the reference could be asked about.
+        prop_assume!(slow.iter().all(|rule| Pattern::parse(&rule.path).is_ok()));
         prop_assert_eq!(acl.allows(&ask), reference(&slow, &path, wanted, wrapping_ttl), "{:?}", slow);
     }
 
