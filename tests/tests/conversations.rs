@@ -57,9 +57,12 @@ fn converse(file: &Path) -> Result<()> {
         ("issuer.token", issuer.sign(&claims)?),
     ];
     let names: Names = names.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    conversation.carry_on(&mut connection, names).with_context(|| {
-        // The server's own log says why, where the answer does not.
-        let log = std::fs::read_to_string(server.home().path("server.log")).unwrap_or_default();
-        log.lines().rev().find(|line| line.contains("WARN") || line.contains("ERROR")).unwrap_or_default().to_owned()
-    })
+    conversation.carry_on(&mut connection, names).with_context(|| format!("the server's log: {}", last_words(&server)))
+}
+
+/// Gives the last warning of a server, which says why where an answer does not.
+fn last_words(server: &Server) -> String {
+    let log = std::fs::read_to_string(server.home().path("server.log")).unwrap_or_default();
+    let warning = log.lines().rev().find(|line| line.contains("WARN") || line.contains("ERROR"));
+    warning.unwrap_or("nothing").to_owned()
 }
