@@ -106,12 +106,30 @@ impl Connection {
     /// # Errors
     /// Fails when the connection breaks or the answer is no HTTP with a JSON body; a status code is no failure.
     pub fn call(&mut self, method: &str, path: &str, body: Option<&Value>) -> Result<Reply> {
+        let token = self.token.clone();
+        let headers: Vec<(&str, &str)> = token.iter().map(|token| ("X-Vault-Token", token.as_str())).collect();
+        self.call_with(method, path, &headers, body)
+    }
+
+    /// Makes one request with the headers given, which name the token too if there is to be one.
+    ///
+    /// # Errors
+    /// As [`Connection::call`].
+    pub fn call_with(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Result<Reply> {
         let body = body.map(Value::to_string).unwrap_or_default();
-        let token = self.token.as_ref().map(|token| format!("X-Vault-Token: {token}\r\n")).unwrap_or_default();
+        let typed = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+        let media_type = if typed { None } else { Some(("Content-Type", "application/json")) };
+        let lines = headers.iter().copied().chain(media_type).map(|(name, value)| format!("{name}: {value}\r\n"));
         let request = format!(
-            "{method} /v1/{path} HTTP/1.1\r\nHost: {}\r\n{token}Content-Type: application/json\r\n\
-             Content-Length: {}\r\n\r\n{body}",
+            "{method} /v1/{path} HTTP/1.1\r\nHost: {}\r\n{}Content-Length: {}\r\n\r\n{body}",
             self.address,
+            lines.collect::<String>(),
             body.len()
         );
         let stream = self.stream.get_mut();

@@ -6,7 +6,9 @@
 
 pub mod binary;
 pub mod clients;
+pub mod conversation;
 pub mod https;
+pub mod outside;
 pub mod server;
 pub mod source;
 pub mod terminal;

@@ -24,7 +24,7 @@ use crate::barrier::{Barrier, BarrierError, KeyringFacts};
 use crate::keys::KeyedHash;
 use crate::mounts::{Mount, Tables};
 use crate::names::{Folder, Names, Slot};
-use crate::policy::Acl;
+use crate::policy::{Acl, Ask, Capability};
 use crate::refusal::Refusal;
 use crate::reply::Reply;
 use crate::request::Request;
@@ -81,6 +81,16 @@ impl<'a> Call<'a> {
     pub fn acl(&self) -> Result<Acl, Refusal> {
         let identity = self.identity()?;
         Ok(self.tables.acl(&identity.policies(self.tables), &identity.facts(self.tables)))
+    }
+
+    /// Tells whether the caller has `sudo` at the request's path; root has.
+    ///
+    /// # Errors
+    /// Denies a stranger.
+    pub fn has_sudo(&self) -> Result<bool, Refusal> {
+        let path = self.request.path.as_str();
+        let ask = Ask { path, capability: Capability::Sudo, fields: &serde_json::Map::new(), wrapping_ttl: None };
+        Ok(self.acl()?.allows(&ask))
     }
 
     /// Gives what stands in the path for `{name}` of the route.

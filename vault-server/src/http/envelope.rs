@@ -112,8 +112,8 @@ fn wrapped(id: RequestId, info: &WrapInfo) -> serde_json::Value {
         "creation_time": info.created_at.to_string(),
         "creation_path": info.creation_path,
     });
-    if !info.wrapped_accessor.is_empty() {
-        wrap_info["wrapped_accessor"] = info.wrapped_accessor.as_str().into();
+    if let Some(fields) = wrap_info.as_object_mut().filter(|_| !info.wrapped_accessor.is_empty()) {
+        fields.insert("wrapped_accessor".to_owned(), info.wrapped_accessor.as_str().into());
     }
     serde_json::json!({
         "request_id": id.to_string(),

@@ -82,6 +82,9 @@ async fn prefixes_and_lists_need_sudo() {
     vault.expect_as(&token, 403, "PUT", "sys/leases/revoke-prefix/auth/token", None).await;
     vault.expect_as(&token, 403, "PUT", "sys/leases/revoke-force/auth/token", None).await;
     vault.expect_as(&token, 403, "LIST", "sys/leases/lookup/auth/token", None).await;
+    vault.expect_as(&token, 403, "LIST", "sys/leases/lookup/", None).await;
+    let listed = vault.expect(200, "LIST", "sys/leases/lookup/", None).await;
+    assert_eq!(listed["data"]["keys"], json!(["auth/"]));
     vault.expect(200, "POST", "auth/token/lookup", Some(json!({ "token": token }))).await;
 }
 

@@ -10,6 +10,7 @@ mod approle;
 mod audit;
 mod ceremonies;
 mod ceremony_faults;
+mod conformance;
 mod devices;
 mod faults;
 mod flow;

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::ConnectInfo;
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
@@ -185,16 +185,21 @@ impl TestVault {
     }
 
     /// Sends a request as it is, from the test's usual address unless it names another.
-    pub(crate) async fn send(&self, mut request: Request<Body>) -> (StatusCode, Value) {
+    pub(crate) async fn send(&self, request: Request<Body>) -> (StatusCode, Value) {
+        let (status, bytes) = self.send_raw(request).await;
+        let value = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
+        (status, value)
+    }
+
+    /// Does the same and gives the body as it comes.
+    pub(crate) async fn send_raw(&self, mut request: Request<Body>) -> (StatusCode, Bytes) {
         if request.extensions().get::<ConnectInfo<std::net::SocketAddr>>().is_none() {
             let remote: std::net::SocketAddr = "127.0.0.1:50000".parse().unwrap();
             request.extensions_mut().insert(ConnectInfo(remote));
         }
         let response = self.app.clone().oneshot(request).await.unwrap();
         let status = response.status();
-        let bytes = response.into_body().collect().await.unwrap().to_bytes();
-        let value = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
-        (status, value)
+        (status, response.into_body().collect().await.unwrap().to_bytes())
     }
 
     /// Makes a token with one policy of the given text.

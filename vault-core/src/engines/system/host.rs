@@ -9,7 +9,7 @@ use crate::refusal::Refusal;
 use crate::reply::Reply;
 use crate::view::{Interrupt, View};
 
-fn facts<'a>(view: &'a mut View) -> Result<&'a ServerFacts, Interrupt> {
+fn facts(view: &mut View) -> Result<&ServerFacts, Interrupt> {
     match view.ask(Question::Server)? {
         Answer::Server(facts) => Ok(facts),
         _ => Err(Refusal::internal("the server does not know itself").into()),

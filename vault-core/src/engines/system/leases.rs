@@ -37,6 +37,11 @@ pub(super) fn list(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> R
     tree::list(call, lease::root(call.names), call.capture("prefix"), view).map(Step::answer)
 }
 
+/// Lists from the top, which needs `sudo` as below a prefix, though describing a lease at the same path does not.
+pub(super) fn list_all(call: &Call<'_>, view: &mut View, rng: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
+    if call.has_sudo()? { list(call, view, rng) } else { Err(Refusal::denied().into()) }
+}
+
 /// The leases of tokens are renewed through the token endpoints, which ask the auth method that made the token.
 pub(super) fn renew(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
     match found(call, view)? {

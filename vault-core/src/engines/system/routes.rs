@@ -62,7 +62,11 @@ pub(super) static ROUTES: &[Route] = &[
         &[(Write, capabilities::of_accessor)],
         "Tells what the token of an accessor may do at some paths",
     ),
-    Route::new("leases/lookup", &[(Write, leases::lookup)], "Describes a lease"),
+    Route::new(
+        "leases/lookup",
+        &[(Write, leases::lookup), (List, leases::list_all)],
+        "Describes a lease, or lists what their names begin with",
+    ),
     Route::sudo("leases/lookup/{prefix*}", &[(List, leases::list)], "Lists leases by what their names begin with"),
     Route::new("leases/renew", &[(Write, leases::renew)], "Tells how the lease is renewed"),
     Route::new("leases/renew/{lease_id*}", &[(Write, leases::renew)], "Tells how the lease is renewed"),

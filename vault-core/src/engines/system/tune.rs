@@ -25,6 +25,7 @@ pub(super) struct Tune {
     audit_non_hmac_request_keys: Option<Vec<String>>,
     audit_non_hmac_response_keys: Option<Vec<String>>,
     options: Option<BTreeMap<String, Value>>,
+    token_type: Option<String>,
     user_lockout_config: Option<LockoutAsk>,
 }
 
@@ -41,6 +42,9 @@ struct LockoutAsk {
 
 /// The auth methods that count failures.
 const LOCKOUT_KINDS: [&str; 1] = ["userpass"];
+
+/// What tokens the auth methods make: service tokens, unless a role asks for others, of which there are none.
+const TOKEN_TYPE: &str = "default-service";
 
 /// Writes the settings as stock clients expect them, the system's where the mount has none.
 pub(super) fn describe(mount: &Mount) -> Value {
@@ -61,7 +65,7 @@ pub(super) fn describe(mount: &Mount) -> Value {
 /// Adds which tokens an auth method issues: vaultrs cannot read a listing of auth methods without it.
 fn add_token_type(mount: &Mount, config: &mut Value) {
     if let Some(config) = config.as_object_mut().filter(|_| mount.path.starts_with("auth/")) {
-        config.insert("token_type".to_owned(), json!("default-service"));
+        config.insert("token_type".to_owned(), TOKEN_TYPE.into());
     }
 }
 
@@ -186,6 +190,9 @@ pub(super) fn apply(kind: &str, settings: &mut MountSettings, ask: &Tune) -> Res
             return Err(Refusal::invalid("listing_visibility is 'hidden', 'unauth' or empty"));
         }
         settings.listing_visibility.clone_from(visibility);
+    }
+    if ask.token_type.as_deref().is_some_and(|kind| !matches!(kind, "" | TOKEN_TYPE | "service")) {
+        return Err(Refusal::invalid("token_type is 'default-service': batch tokens are not supported"));
     }
     let unhashed = [&ask.audit_non_hmac_request_keys, &ask.audit_non_hmac_response_keys];
     if unhashed.into_iter().flatten().any(|keys| !keys.is_empty()) {

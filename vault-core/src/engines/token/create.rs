@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::role::{self, Role};
-use super::{Call, Step, has_sudo};
+use super::{Call, Step};
 use crate::auth::login::{KnownAs, enter};
 use crate::auth::token::lifetime::{self, Bounds, Life};
 use crate::auth::token::{self, DESCENT_MAX, Token, TokenId, draw_accessor, draw_token};
@@ -70,7 +70,7 @@ fn create(
     rng: &mut dyn CryptoRng,
 ) -> Result<Step, Interrupt> {
     let ask: Ask = call.request.parse()?;
-    let sudo = has_sudo(call)?;
+    let sudo = call.has_sudo()?;
     check_bounds(&ask)?;
     check_powers(call, &ask, role.as_ref(), sudo)?;
     let orphan = orphan || ask.no_parent || role.as_ref().is_some_and(|role| role.orphan);

@@ -12,7 +12,6 @@ use serde::Deserialize;
 use super::{Call, Effect, Engine, Route, Step};
 use crate::auth::token::{self, Token, TokenId};
 use crate::mounts::Mount;
-use crate::policy::{Ask, Capability};
 use crate::refusal::{Class, Refusal};
 use crate::reply::{Content, Reply};
 use crate::request::Operation::{Delete, List, Read, Write};
@@ -126,13 +125,6 @@ fn alive(call: &Call<'_>, id: &TokenId, view: &mut View, otherwise: &str) -> Res
         }
         Err(interrupt) => Err(interrupt),
     }
-}
-
-/// Tells whether the caller has `sudo` at the request's path; root has.
-fn has_sudo(call: &Call<'_>) -> Result<bool, Refusal> {
-    let acl = call.acl()?;
-    let path = call.request.path.as_str();
-    Ok(acl.allows(&Ask { path, capability: Capability::Sudo, fields: &serde_json::Map::new(), wrapping_ttl: None }))
 }
 
 #[cfg(test)]
