@@ -18,7 +18,7 @@ class Audit(vault.VaultTestCase):
             self.root.sys.enable_audit_device(device_type="file", path="bad", options={"file_path": "/etc/bad"})
 
     def test_a_rate_limit_is_kept(self):
-        self.root.sys.create_or_update_quota(name="all", quota_type="rate-limit", path="nowhere", rate=1000)
-        read = self.root.sys.read_quota(name="all", quota_type="rate-limit")["data"]
+        self.root.sys.create_or_update_quota(name="all", path="nowhere", rate=1000)
+        read = self.root.sys.read_quota(name="all")["data"]
         self.assertEqual((read["rate"], read["path"]), (1000, "nowhere"))
-        self.root.sys.delete_quota(name="all", quota_type="rate-limit")
+        self.root.sys.delete_quota(name="all")
