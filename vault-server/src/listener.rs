@@ -62,9 +62,15 @@ pub struct Listener {
 
 impl Listener {
     /// Prepares a listener; without TLS it serves plain HTTP.
-    pub fn new(app: Router, tls: Option<Arc<rustls::ServerConfig>>, limits: Limits) -> Arc<Self> {
+    /// Each change of `close` closes the connections that are open then.
+    pub fn new(
+        app: Router,
+        tls: Option<Arc<rustls::ServerConfig>>,
+        limits: Limits,
+        close: watch::Sender<u64>,
+    ) -> Arc<Self> {
         let places = Arc::new(Semaphore::new(limits.connections_max));
-        Arc::new(Self { limits, app, tls: tls.map(TlsAcceptor::from), places, close: watch::channel(0).0 })
+        Arc::new(Self { limits, app, tls: tls.map(TlsAcceptor::from), places, close })
     }
 
     /// Accepts connections for as long as it is polled.
@@ -220,7 +226,8 @@ mod tests {
         let app = Router::new().route("/fast", get(fast)).route("/slow", get(slow));
         let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = tcp.local_addr().unwrap();
-        let listener = Listener::new(app, None, Limits { connections_max, head, idle: head });
+        let limits = Limits { connections_max, head, idle: head };
+        let listener = Listener::new(app, None, limits, watch::channel(0).0);
         let own = Arc::clone(&listener);
         let serving = tokio::spawn(async move { own.serve(tcp).await });
         Fixture { address, listener, release, entered, serving }

@@ -36,7 +36,7 @@ pub async fn run(settings: Settings, announce: impl FnOnce(&str)) -> anyhow::Res
     let address = url(tcp.local_addr()?, certificate.is_some());
     let app = application(Arc::clone(&vault), edge_settings(&settings, &address));
     let tls = certificate.as_ref().map(Certificate::server_config).transpose()?;
-    let listener = Listener::new(app, tls, limits(&settings.listener));
+    let listener = Listener::new(app, tls, limits(&settings.listener), vault.sealings().clone());
     let (mut hangup, mut terminate, mut interrupt) =
         (signal(SignalKind::hangup())?, signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     announce(&address);
@@ -47,7 +47,6 @@ pub async fn run(settings: Settings, announce: impl FnOnce(&str)) -> anyhow::Res
     });
     loop {
         tokio::select! {
-            () = vault.until_sealed() => listener.close_all(),
             _ = hangup.recv() => reload(certificate.as_deref()),
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,

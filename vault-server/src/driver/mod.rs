@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use tokio::sync::{Mutex, Notify, Semaphore, oneshot};
+use tokio::sync::{Mutex, Notify, Semaphore, oneshot, watch};
 use vault_core::approval::Gate;
 use vault_core::barrier::Barrier;
 use vault_core::flow::Recorded;
@@ -92,7 +92,7 @@ pub struct Vault {
     /// waits for `phase`, since sealing waits for both.
     ceremonies: Mutex<Ceremonies>,
     /// Told after each sealing, so that the listener closes connections, whose buffers hold copies of secrets.
-    sealed: Notify,
+    sealed: watch::Sender<u64>,
     /// Told when something waits in the purge queue.
     purge: Notify,
     /// Told when somebody wants dead tokens removed now.
@@ -122,9 +122,10 @@ impl Open {
 }
 
 impl Vault {
-    /// Waits until the vault has been sealed once more.
-    pub async fn until_sealed(&self) {
-        self.sealed.notified().await;
+    /// Gives what counts the sealings. Whoever subscribes hears of later ones only: a connection that began after a
+    /// sealing holds nothing of the time before.
+    pub const fn sealings(&self) -> &watch::Sender<u64> {
+        &self.sealed
     }
 
     /// Gives the clock and the source of randomness.

@@ -269,7 +269,7 @@ impl Vault {
             }
         }
         self.log.followers().stop();
-        self.sealed.notify_one();
+        self.sealed.send_modify(|times| *times += 1);
         tracing::info!("the vault is sealed");
         all_gone
     }
