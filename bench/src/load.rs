@@ -36,6 +36,8 @@ pub(crate) enum Work {
     Read { set: &'static str, secrets: u64 },
     /// Writes of new versions of secrets drawn evenly from the first `secrets` of a set.
     Write { set: &'static str, secrets: u64, body: Bytes },
+    /// Writes of one body to one path, such as logins.
+    Post { uri: &'static str, body: Bytes },
 }
 
 /// What one round showed.
@@ -54,6 +56,7 @@ impl Work {
             }
             Self::Read { set, secrets } => (Method::GET, secret_uri(set, random.below(*secrets)), Bytes::new()),
             Self::Write { set, secrets, body } => (Method::POST, secret_uri(set, random.below(*secrets)), body.clone()),
+            Self::Post { uri, body } => (Method::POST, (*uri).to_owned(), body.clone()),
         };
         Ok(Call { method, uri: uri.try_into()?, body })
     }

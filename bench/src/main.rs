@@ -46,6 +46,8 @@ enum Command {
     Load(Settings),
     /// Reads among a thousand secrets and among many
     Scale(Settings),
+    /// Logins by AppRole and new tokens beside plain writes
+    Logins(Settings),
     /// Runs the bare handler until its standard input closes
     #[command(hide = true)]
     Bare {
@@ -109,6 +111,7 @@ async fn main() -> Result<()> {
     match Arguments::parse().command {
         Command::Load(settings) => runs::load(&settings).await,
         Command::Scale(settings) => runs::scale(&settings).await,
+        Command::Logins(settings) => runs::logins(&settings).await,
         Command::Bare { port, certificate } => bare::serve(port, &certificate).await,
     }
 }

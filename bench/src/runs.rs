@@ -159,6 +159,30 @@ async fn writers(vault: &Target, secrets: u64, settings: &Settings) -> Result<()
     Ok(())
 }
 
+/// Measures logins by AppRole and new tokens beside plain writes, in interleaved rounds.
+pub(crate) async fn logins(settings: &Settings) -> Result<()> {
+    let vault = Target::vault(&settings.program()?).await?;
+    let set = "small";
+    fill_and_tell(&vault, set, FEW_SECRETS, 256).await?;
+    let works = [
+        ("KV v2 write", Work::Write { set, secrets: FEW_SECRETS, body: body(256) }),
+        ("token create", Work::Post { uri: "/v1/auth/token/create", body: "{\"ttl\":\"1h\"}".into() }),
+        ("AppRole login", Work::Post { uri: "/v1/auth/approle/login", body: vault::LOGIN.into() }),
+    ];
+    let mut rounds: Vec<Rounds> =
+        works.iter().map(|(name, _)| Rounds::new(format!("keyturn, {name}: {FILL_CONNECTIONS} connections"))).collect();
+    for _ in 0..settings.rounds() {
+        for ((_, work), round) in works.iter().zip(&mut rounds) {
+            round.add(measure(&vault, FILL_CONNECTIONS, work, settings.bounds()).await?);
+        }
+    }
+    Rounds::print_head();
+    if let Some(first) = rounds.first() {
+        rounds.iter().for_each(|round| round.print(first));
+    }
+    Ok(())
+}
+
 /// Measures the time from the start of the process to its first answer, which says that the vault is sealed.
 async fn starts(home: &Home, count: u64) -> Result<()> {
     let _keys = home.initialise().await?;

@@ -7,8 +7,12 @@ use serde_json::{Value, json};
 
 use crate::client::{Call, Endpoint};
 
-/// The set of rules of the application: the secrets, and nothing else.
-const POLICY: &str = r#"path "secret/data/*" { capabilities = ["create", "read", "update"] }"#;
+/// The rules of the application: the secrets, and tokens of its own.
+const POLICY: &str = r#"path "secret/data/*" { capabilities = ["create", "read", "update"] }
+path "auth/token/create" { capabilities = ["update"] }"#;
+
+/// What an application logs in with; chosen, so that one body serves every login.
+pub(crate) const LOGIN: &str = r#"{"role_id":"application","secret_id":"a secret id of the benchmark"}"#;
 
 /// What initialisation handed out.
 pub(crate) struct Keys {
@@ -35,6 +39,11 @@ pub(crate) async fn prepare(stranger: &Endpoint, keys: &Keys) -> Result<String> 
     let mount = json!({"type": "kv", "options": {"version": "2"}});
     call(&root, Method::POST, "sys/mounts/secret", &mount).await?;
     call(&root, Method::PUT, "sys/policies/acl/application", &json!({"policy": POLICY})).await?;
+    call(&root, Method::POST, "sys/auth/approle", &json!({"type": "approle"})).await?;
+    let role = json!({"role_id": "application", "token_policies": "application", "token_ttl": "1h"});
+    call(&root, Method::POST, "auth/approle/role/application", &role).await?;
+    let secret_id: Value = serde_json::from_str(LOGIN)?;
+    call(&root, Method::POST, "auth/approle/role/application/custom-secret-id", &secret_id).await?;
     let token = json!({"policies": ["application"], "ttl": "24h"});
     let made = call(&root, Method::POST, "auth/token/create", &token).await?;
     text(&made, "/auth/client_token")
