@@ -3,6 +3,7 @@ package keyturn.clients;
 import static keyturn.clients.Vault.client;
 import static keyturn.clients.Vault.refused;
 import static keyturn.clients.Vault.root;
+import static keyturn.clients.Vault.self;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
 
@@ -35,10 +36,6 @@ class TokensTest {
 
     private static VaultTokenRequestBuilder asking(String policy) {
         return VaultTokenRequest.builder().withPolicy(policy).ttl(Duration.ofHours(1)).renewable();
-    }
-
-    private static Map<String, Object> self(VaultToken token) {
-        return client(token.getToken()).read("auth/token/lookup-self").getData();
     }
 
     private static void assertDead(VaultToken token) {

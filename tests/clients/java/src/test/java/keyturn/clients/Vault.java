@@ -12,9 +12,11 @@ import java.util.Map;
 import org.junit.jupiter.api.function.Executable;
 import org.springframework.core.io.FileSystemResource;
 import org.springframework.http.client.ClientHttpRequestFactory;
+import org.springframework.vault.authentication.SessionManager;
 import org.springframework.vault.authentication.SimpleSessionManager;
 import org.springframework.vault.authentication.TokenAuthentication;
 import org.springframework.vault.client.ClientHttpRequestFactoryFactory;
+import org.springframework.vault.client.VaultClients;
 import org.springframework.vault.client.VaultEndpoint;
 import org.springframework.vault.core.VaultTemplate;
 import org.springframework.vault.support.ClientOptions;
@@ -24,9 +26,11 @@ import org.springframework.vault.support.VaultHealth;
 import org.springframework.vault.support.VaultInitializationRequest;
 import org.springframework.vault.support.VaultInitializationResponse;
 import org.springframework.vault.support.VaultMount;
+import org.springframework.vault.support.VaultToken;
 import org.springframework.vault.support.VaultTokenRequest;
 import org.springframework.vault.support.VaultUnsealStatus;
 import org.springframework.web.client.RestClientResponseException;
+import org.springframework.web.client.RestTemplate;
 
 /**
  * The vault under test, initialised and unsealed by the client itself, and what was seen meanwhile. VAULT_ADDR and
@@ -76,6 +80,21 @@ final class Vault {
 
     static VaultTemplate root() {
         return client(vault().answer.getRootToken().getToken());
+    }
+
+    /** Gives what the authentications send their requests with. */
+    static RestTemplate requestsWithoutToken() {
+        return VaultClients.createRestTemplate(ENDPOINT, REQUESTS);
+    }
+
+    /** Gives a client that logs in by itself. */
+    static VaultTemplate client(SessionManager session) {
+        return new VaultTemplate(ENDPOINT, REQUESTS, session);
+    }
+
+    /** Gives what the server says about a token to its holder. */
+    static Map<String, Object> self(VaultToken token) {
+        return client(token.getToken()).read("auth/token/lookup-self").getData();
     }
 
     /** Gives a client whose token has a policy, for an hour. */
