@@ -13,8 +13,9 @@ use crate::auth::token::{self, Alive, Token, TokenId, Wrapped, draw_accessor, dr
 use crate::engines::{Call, Change, Step};
 use crate::id::EntityId;
 use crate::record_format;
-use crate::refusal::Refusal;
+use crate::refusal::{Class, Refusal};
 use crate::reply::{Content, Grant, Reply, WrapInfo};
+use crate::request::Request;
 use crate::secret::{SecretBytes, SecretText};
 use crate::time::Span;
 use crate::view::{Interrupt, View};
@@ -133,6 +134,23 @@ pub(crate) fn take(call: &Call<'_>, wrapping: &Alive, view: &mut View) -> Result
 /// Refuses a token that is no wrapping token, or no longer; the answer does not say which.
 pub(crate) fn not_wrapping() -> Refusal {
     Refusal::invalid("wrapping token is not valid or does not exist")
+}
+
+/// Refuses a caller whose own token is the one to be unwrapped as a wrapping token is refused: clients tell by that text
+/// that somebody was there before them. Any token that is not alive gets it, so that it says nothing about one.
+pub(crate) fn explain(request: &Request, interrupt: Interrupt) -> Interrupt {
+    #[derive(Deserialize)]
+    struct Named {
+        token: Option<SecretText>,
+    }
+    let takes_out = ["sys/wrapping/unwrap", "sys/wrapping/rewrap"].contains(&request.path.as_str());
+    let means_its_own = || request.parse::<Named>().is_ok_and(|named| named.token.is_none_or(|token| token.is_empty()));
+    match interrupt {
+        Interrupt::Refuse(refusal) if refusal.class == Class::Denied && takes_out && means_its_own() => {
+            not_wrapping().into()
+        }
+        interrupt => interrupt,
+    }
 }
 
 impl From<Content> for Kept {

@@ -22,6 +22,7 @@ use crate::refusal::Refusal;
 use crate::request::Request;
 use crate::store::Expect;
 use crate::view::{Interrupt, View};
+use crate::wrapping;
 use token::{Alive, Finder, Token, TokenId};
 
 /// Who makes a request.
@@ -181,7 +182,8 @@ fn evidence(
 ) -> Result<Identity, Interrupt> {
     let refused = |why: &str| Interrupt::from(Refusal::denied().with_private(why));
     let shown = request.token.as_ref().ok_or_else(Refusal::denied)?;
-    let Alive { id, token, slot, revision } = finder.find(&TokenId::of(shown, token_ids), view)?;
+    let found = finder.find(&TokenId::of(shown, token_ids), view);
+    let Alive { id, token, slot, revision } = found.map_err(|interrupt| wrapping::explain(request, interrupt))?;
     if !token.may_come_from(request.remote.ip()) {
         return Err(refused("the token is bound to other addresses"));
     }

@@ -4,10 +4,14 @@
 use std::collections::HashMap;
 use std::fmt::Debug;
 
+use rustify::Endpoint;
+use rustify::enums::{RequestMethod, RequestType, ResponseType};
+use serde_json::Value;
 use tokio::sync::OnceCell;
+use vaultrs::api;
 use vaultrs::api::sys::requests::EnableEngineRequest;
 use vaultrs::api::sys::responses::{StartInitializationResponse, UnsealResponse};
-use vaultrs::client::{VaultClient, VaultClientSettingsBuilder};
+use vaultrs::client::{Client, VaultClient, VaultClientSettingsBuilder};
 use vaultrs::error::ClientError;
 use vaultrs::sys::{self, ServerStatus};
 
@@ -69,4 +73,49 @@ pub fn refused<T: Debug>(result: Result<T, ClientError>, status: u16) -> String 
         }
         other => panic!("expected status {status}, got {other:?}"),
     }
+}
+
+/// A call that the client has no function for.
+pub struct Raw {
+    pub method: RequestMethod,
+    pub path: String,
+    pub body: Value,
+}
+
+impl Endpoint for Raw {
+    type Response = Value;
+    const REQUEST_BODY_TYPE: RequestType = RequestType::JSON;
+    const RESPONSE_BODY_TYPE: ResponseType = ResponseType::JSON;
+
+    fn path(&self) -> String {
+        self.path.clone()
+    }
+
+    fn method(&self) -> RequestMethod {
+        self.method.clone()
+    }
+
+    fn body(&self) -> Result<Option<Vec<u8>>, rustify::errors::ClientError> {
+        Ok((!self.body.is_null()).then(|| self.body.to_string().into_bytes()))
+    }
+}
+
+/// Gives the whole answer; `Null` when it has no body.
+pub async fn raw(client: &VaultClient, method: RequestMethod, path: &str, body: Value) -> Value {
+    let endpoint = Raw { method, path: path.to_owned(), body };
+    let answer = endpoint.with_middleware(client.middle()).exec(client.http()).await.unwrap();
+    match answer.response.body() {
+        body if body.is_empty() => Value::Null,
+        body => serde_json::from_slice(body).unwrap(),
+    }
+}
+
+/// Gives what is under `data`, or the refusal.
+pub async fn raw_data(
+    client: &VaultClient,
+    method: RequestMethod,
+    path: &str,
+    body: Value,
+) -> Result<Value, ClientError> {
+    api::exec_with_result(client, Raw { method, path: path.to_owned(), body }).await
 }
