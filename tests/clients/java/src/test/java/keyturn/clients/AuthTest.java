@@ -7,6 +7,7 @@ import static keyturn.clients.Vault.root;
 import static keyturn.clients.Vault.self;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -149,17 +150,17 @@ class AuthTest {
         var template = client(session);
         assertEquals("auth/machines/login", template.read("auth/token/lookup-self").getData().get("path"));
         var token = session.getSessionToken();
-        assertNull(self(token).get("last_renewal"));
+        assertNull(self(token).get("last_renewal_time"));
         assertTrue(session.renewToken());
         assertEquals(token, session.getSessionToken());
-        assertFalse(self(token).get("last_renewal_time") == null);
+        assertNotNull(self(token).get("last_renewal_time"));
         session.destroy();
         scheduler.shutdown();
         refused(403, () -> self(token));
     }
 
     @Test
-    void disablingAMethodEndsItsTokens() {
+    void theTokensOfAMethodAreRevokedTogether() {
         var token = appRole(roleId(), secretId()).login();
         assertEquals("service", self(token).get("type"));
         root().write("sys/leases/revoke-prefix/auth/machines/login");
