@@ -8,6 +8,7 @@
 mod bare;
 mod client;
 mod latency;
+mod leases;
 mod load;
 mod process;
 mod report;
@@ -48,6 +49,8 @@ enum Command {
     Scale(Settings),
     /// Logins by AppRole and new tokens beside plain writes
     Logins(Settings),
+    /// Reads while a hundred thousand leases end
+    Leases(Settings),
     /// Runs the bare handler until its standard input closes
     #[command(hide = true)]
     Bare {
@@ -112,6 +115,7 @@ async fn main() -> Result<()> {
         Command::Load(settings) => runs::load(&settings).await,
         Command::Scale(settings) => runs::scale(&settings).await,
         Command::Logins(settings) => runs::logins(&settings).await,
+        Command::Leases(settings) => leases::run(&settings).await,
         Command::Bare { port, certificate } => bare::serve(port, &certificate).await,
     }
 }

@@ -32,7 +32,8 @@ impl Rounds {
         median(self.measured.iter().map(|round| round.p50_microseconds as f64))
     }
 
-    fn p99_microseconds(&self) -> f64 {
+    /// Gives the median of the 99th percentiles.
+    pub(crate) fn p99_microseconds(&self) -> f64 {
         median(self.measured.iter().map(|round| round.p99_microseconds as f64))
     }
 

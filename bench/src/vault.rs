@@ -7,9 +7,11 @@ use serde_json::{Value, json};
 
 use crate::client::{Call, Endpoint};
 
-/// The rules of the application: the secrets, and tokens of its own.
+/// The rules of the application: the secrets, tokens of its own, and what is asked about them.
 const POLICY: &str = r#"path "secret/data/*" { capabilities = ["create", "read", "update"] }
-path "auth/token/create" { capabilities = ["update"] }"#;
+path "auth/token/create" { capabilities = ["update"] }
+path "auth/token/tidy" { capabilities = ["update", "sudo"] }
+path "sys/internal/counters/tokens" { capabilities = ["read"] }"#;
 
 /// What an application logs in with; chosen, so that one body serves every login.
 pub(crate) const LOGIN: &str = r#"{"role_id":"application","secret_id":"a secret id of the benchmark"}"#;
@@ -49,6 +51,18 @@ pub(crate) async fn prepare(stranger: &Endpoint, keys: &Keys) -> Result<String> 
     text(&made, "/auth/client_token")
 }
 
+/// Counts the tokens that lie in the store.
+pub(crate) async fn tokens(application: &Endpoint) -> Result<u64> {
+    let counted = call(application, Method::GET, "sys/internal/counters/tokens", &Value::Null).await?;
+    let total = counted.pointer("/data/counters/service_tokens/total").and_then(Value::as_u64);
+    total.context("the answer counts no tokens")
+}
+
+/// Has the tokens that have ended removed now; it goes on after the answer.
+pub(crate) async fn tidy(application: &Endpoint) -> Result<()> {
+    call(application, Method::POST, "auth/token/tidy", &json!({})).await.map(drop)
+}
+
 /// Gives the status code of `sys/health`.
 pub(crate) async fn health(stranger: &Endpoint) -> Result<StatusCode> {
     let call = Call { method: Method::GET, uri: "/v1/sys/health".try_into()?, body: Bytes::new() };
@@ -61,7 +75,8 @@ pub(crate) async fn answer_length_bytes(endpoint: &Endpoint, call: Call) -> Resu
 }
 
 async fn call(endpoint: &Endpoint, method: Method, path: &str, body: &Value) -> Result<Value> {
-    let call = Call { method, uri: format!("/v1/{path}").try_into()?, body: body.to_string().into() };
+    let body = if body.is_null() { Bytes::new() } else { body.to_string().into() };
+    let call = Call { method, uri: format!("/v1/{path}").try_into()?, body };
     let answer = endpoint.run(|mut connection| async move { connection.send_well(call).await }).await?;
     if answer.is_empty() { Ok(Value::Null) } else { Ok(serde_json::from_slice(&answer)?) }
 }
