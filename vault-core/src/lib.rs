@@ -15,6 +15,7 @@ pub mod jose;
 pub mod keys;
 pub mod mounts;
 pub mod names;
+pub mod network;
 pub mod path;
 pub mod policy;
 pub mod purge;

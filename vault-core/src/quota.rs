@@ -4,12 +4,12 @@
 //! the driver, since it is of no use after a restart. Format: docs/formats.md, "Records".
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
 use crate::engines::Change;
 use crate::names::{Domain, Folder, Names, Slot};
+use crate::network::Network;
 use crate::record_format;
 use crate::refusal::Refusal;
 use crate::time::{Span, Timestamp};
@@ -91,20 +91,6 @@ pub fn find<'a>(limits: &'a [RateLimit], path: &str) -> Option<&'a RateLimit> {
     limits.iter().filter(|limit| limit.holds_for(path)).max_by_key(|limit| limit.path.trim_end_matches('/').len())
 }
 
-/// A client as limits see it: an IPv4 address, or the /64 that an IPv6 host usually has to itself.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Client(IpAddr);
-
-impl Client {
-    /// Finds the client of an address.
-    pub fn of(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V6(address) => Self(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into()),
-            address => Self(address),
-        }
-    }
-}
-
 /// What a limit says of one request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
@@ -120,7 +106,7 @@ pub enum Verdict {
 /// What clients have used of their limits.
 #[derive(Default)]
 pub struct Usage {
-    clients: HashMap<(String, Client), Bucket>,
+    clients: HashMap<(String, Network), Bucket>,
 }
 
 /// The generic cell rate algorithm (ITU-T I.371): `full_at` is when everything that was used is given back.
@@ -133,7 +119,7 @@ struct Bucket {
 
 impl Usage {
     /// Judges one request and counts it if it passes.
-    pub fn judge(&mut self, limit: &RateLimit, client: Client, now: Timestamp) -> Verdict {
+    pub fn judge(&mut self, limit: &RateLimit, client: Network, now: Timestamp) -> Verdict {
         if self.clients.len() >= CLIENTS_MAX {
             self.clients.retain(|_, bucket| bucket.matters(now));
         }
@@ -142,11 +128,6 @@ impl Usage {
             return Verdict::Refuse { first: false };
         }
         self.clients.entry((limit.name.clone(), client)).or_default().judge(limit, now)
-    }
-
-    /// Forgets what was used, after a limit was changed.
-    pub fn reset(&mut self) {
-        self.clients.clear();
     }
 }
 
@@ -195,8 +176,8 @@ mod tests {
         RateLimit { name: path.to_owned(), path: path.to_owned(), rate, interval, block_interval }
     }
 
-    fn client(text: &str) -> Client {
-        Client::of(text.parse().unwrap())
+    fn client(text: &str) -> Network {
+        Network::of(text.parse().unwrap())
     }
 
     #[test]
@@ -210,14 +191,6 @@ mod tests {
         assert_eq!(found("secret/data/ab"), Some("secret/"));
         assert_eq!(found("secrets/a"), Some(""));
         assert_eq!((found("sys/quotas/rate-limit/x"), found("sys/seal")), (None, None));
-    }
-
-    #[test]
-    fn neighbours_in_one_ipv6_network_are_one_client() {
-        assert_eq!(client("2001:db8::1"), client("2001:db8::2"));
-        assert_ne!(client("2001:db8:0:1::1"), client("2001:db8::1"));
-        assert_eq!(client("::ffff:192.0.2.1"), client("192.0.2.1"));
-        assert_ne!(client("192.0.2.1"), client("192.0.2.2"));
     }
 
     #[test]

@@ -5,13 +5,12 @@
 //! counter that finds its bucket full takes over the lowest one there and counts on from it (the space-saving algorithm,
 //! Metwally et al. 2005): a count can then be too high, never too low.
 
-use std::net::IpAddr;
-
 use serde::{Deserialize, Serialize};
 
 use crate::engines::{Call, Change};
 use crate::mounts::{Lockout, Mount};
 use crate::names::{Folder, Names, Slot};
+use crate::network::Network;
 use crate::record_format;
 use crate::refusal::Refusal;
 use crate::time::Timestamp;
@@ -24,9 +23,6 @@ const BUCKETS: u16 = 1024;
 
 /// Counters in one row.
 const COUNTERS_MAX: usize = 16;
-
-/// Bits of an IPv6 address that stand for one source: whoever has one address of such a network has all.
-const SOURCE_PREFIX_BITS: u32 = 64;
 
 /// What a counter counts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -236,18 +232,7 @@ fn keys(call: &Call<'_>, user: &str) -> Vec<(Kind, String)> {
     if call.mount.settings.lockout.disabled {
         return Vec::new();
     }
-    vec![(Kind::User, user.to_owned()), (Kind::Source, source(call.request.remote.ip()))]
-}
-
-/// Names the source that an address belongs to.
-fn source(address: IpAddr) -> String {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => {
-            let mask = u128::MAX.checked_shl(128 - SOURCE_PREFIX_BITS).unwrap_or(0);
-            format!("{}/{SOURCE_PREFIX_BITS}", std::net::Ipv6Addr::from_bits(address.to_bits() & mask))
-        }
-    }
+    vec![(Kind::User, user.to_owned()), (Kind::Source, Network::of(call.request.remote.ip()).to_string())]
 }
 
 /// Finds the bucket of a key. Which keys share one hangs on the names key, so that nobody can choose them.
@@ -270,15 +255,6 @@ mod tests {
         let store = TestStore::new();
         let slot = slot(&mount("auth/userpass/", "userpass", ""), &store.names, Kind::User, key);
         Tally { slot, key: key.to_owned(), stored: true, counters }
-    }
-
-    #[test]
-    fn addresses_of_one_network_are_one_source() {
-        let name = |text: &str| source(text.parse().unwrap());
-        assert_eq!(name("192.0.2.1"), "192.0.2.1");
-        assert_eq!(name("::ffff:192.0.2.1"), "192.0.2.1");
-        assert_eq!(name("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
-        assert_ne!(name("2001:db8:1:2::1"), name("2001:db8:1:3::1"));
     }
 
     #[test]

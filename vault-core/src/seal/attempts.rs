@@ -4,11 +4,10 @@
 //! others, a stranger's attempt displaces only what strangers left without a share, and only a privileged caller
 //! cancels what is not their own: docs/decisions/0010-attempts-of-ceremonies-run-side-by-side.md.
 
-use std::net::IpAddr;
-
 use super::{OpenError, SealConfig};
 use crate::id::AttemptId;
 use crate::keys;
+use crate::network::Network;
 use crate::sharing::{Share, ShareError, ShareIndex, VerifiedShare, combine};
 use crate::time::{Span, Timestamp};
 
@@ -20,28 +19,6 @@ pub const SHARELESS_PER_NETWORK_MAX: usize = 2;
 
 /// Most attempts of strangers that hold one share only and the same one, so that one custodian cannot fill the list.
 pub const SAME_SOLE_SHARE_MAX: usize = 2;
-
-/// Where a caller comes from. IPv6 counts by its first 64 bits, since a single host has all the rest.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Network {
-    /// One address.
-    V4([u8; 4]),
-    /// A subnet.
-    V6([u8; 8]),
-}
-
-impl Network {
-    /// Finds the network of an address; an IPv4 address written in IPv6 is the same one.
-    pub fn of(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V4(address) => Self::V4(address.octets()),
-            IpAddr::V6(address) => {
-                let [a, b, c, d, e, f, g, h, ..] = address.octets();
-                Self::V6([a, b, c, d, e, f, g, h])
-            }
-        }
-    }
-}
 
 /// Who begins or cancels.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

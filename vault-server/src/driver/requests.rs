@@ -11,6 +11,7 @@ use vault_core::engines::{self, Call, Effect, Step};
 use vault_core::flow::{
     Approved, Completed, Denied, Identified, Pending, Permitted, Plan, Recorded, Settled, Target, Undecided,
 };
+use vault_core::network::Network;
 use vault_core::policy::IdentityFacts;
 use vault_core::quota::{self, Verdict};
 use vault_core::refusal::{Class, Refusal};
@@ -65,7 +66,7 @@ impl Vault {
         let open = self.unsealed()?;
         let rules = open.rules.current(self.storage.as_ref(), open.barrier()).await?;
         let Some(limit) = quota::find(rules.tables.rate_limits(), request.path.as_str()) else { return Ok(()) };
-        let client = quota::Client::of(request.remote.ip());
+        let client = Network::of(request.remote.ip());
         match open.usage.lock().unwrap_or_else(PoisonError::into_inner).judge(limit, client, request.received_at) {
             Verdict::Pass => Ok(()),
             Verdict::Refuse { first } => {

@@ -8,7 +8,8 @@ use rand::rngs::StdRng;
 
 use super::*;
 use crate::id::{AttemptId, Term, UnsealAttemptId, VaultId};
-use crate::seal::attempts::{Attempts, Network, OfferError, Party, Taken};
+use crate::network::Network;
+use crate::seal::attempts::{Attempts, OfferError, Party, Taken};
 use crate::seal::root::{GeneratedRoot, OneTimePad};
 use crate::seal::verification::{Verification, Verified};
 use crate::seal::{AtRest, Refused, SealSettings, Step, initialise};
@@ -63,7 +64,7 @@ impl House {
 
     fn quorum<P>(&self, purpose: P) -> Quorum<P> {
         let mut attempts = Attempts::new(Span(600));
-        let by = Party { network: Network::V4([192, 0, 2, 1]), privileged: false };
+        let by = Party { network: Network::of([192, 0, 2, 1].into()), privileged: false };
         let id = AttemptId([1; 16]);
         attempts.begin(id, purpose, by, NOW).unwrap();
         let config = self.unsealed.config();
