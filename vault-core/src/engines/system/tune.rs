@@ -215,12 +215,6 @@ fn check_options(mount: &Mount, asked: &BTreeMap<String, String>) -> Result<(), 
 }
 
 /// Reads a TTL as a number of seconds or text; empty and `system` mean the system's.
-fn span(field: &str, value: &Value) -> Result<Span, Refusal> {
-    let text = match value {
-        Value::Null => return Ok(Span::ZERO),
-        Value::String(text) if matches!(text.as_str(), "" | "system") => return Ok(Span::ZERO),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    Span::parse(&text).map_err(|error| Refusal::invalid(format!("{field}: {error}")))
+fn span(name: &str, value: &Value) -> Result<Span, Refusal> {
+    if value.as_str() == Some("system") { Ok(Span::ZERO) } else { field::span(name, Some(value)) }
 }
