@@ -24,7 +24,7 @@ use crate::barrier::{Barrier, BarrierError, KeyringFacts};
 use crate::keys::KeyedHash;
 use crate::mounts::{Mount, Tables};
 use crate::names::{Folder, Names, Slot};
-use crate::policy::{Acl, Ask, Capability};
+use crate::policy::Acl;
 use crate::refusal::Refusal;
 use crate::reply::Reply;
 use crate::request::Request;
@@ -88,9 +88,7 @@ impl<'a> Call<'a> {
     /// # Errors
     /// Denies a stranger.
     pub fn has_sudo(&self) -> Result<bool, Refusal> {
-        let path = self.request.path.as_str();
-        let ask = Ask { path, capability: Capability::Sudo, fields: &serde_json::Map::new(), wrapping_ttl: None };
-        Ok(self.acl()?.allows(&ask))
+        Ok(self.acl()?.grants_sudo(self.request.path.as_str()))
     }
 
     /// Gives what stands in the path for `{name}` of the route.

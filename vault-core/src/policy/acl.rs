@@ -112,6 +112,11 @@ impl Acl {
             })
     }
 
+    /// Tells whether the rules grant `sudo` at a path; root has it everywhere.
+    pub fn grants_sudo(&self, path: &str) -> bool {
+        self.allows(&Ask { path, capability: Capability::Sudo, fields: &Map::new(), wrapping_ttl: None })
+    }
+
     /// Tells whether the rules look at fields of the body at all, so that nobody parses it for nothing.
     pub fn looks_at_fields(&self, path: &str) -> bool {
         !self.root && self.decisive(path, Capability::Update).is_some_and(|grant| !grant.parameters.is_empty())

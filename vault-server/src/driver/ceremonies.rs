@@ -10,7 +10,6 @@ use vault_core::flow::Identified;
 use vault_core::id::AttemptId;
 use vault_core::network::Network;
 use vault_core::path::RequestPath;
-use vault_core::policy::{Ask, Capability};
 use vault_core::refusal::{Class, Refusal};
 use vault_core::request::{Operation, Request};
 use vault_core::seal::attempts::{Attempts, Full, OfferError, Party, Taken};
@@ -132,11 +131,8 @@ impl Vault {
             return Ok(Standing::stranger(caller));
         };
         let privileged = identified.sender().identity().is_some_and(|identity| {
-            let acl = rules.acl(&identity.policies(&rules.tables), &identity.facts(&rules.tables));
-            let fields = serde_json::Map::new();
             let path = identified.request().path.as_str();
-            let asked = Ask { path, capability: Capability::Sudo, fields: &fields, wrapping_ttl: None };
-            identity.token().uses_left.is_none() && acl.allows(&asked)
+            identity.token().uses_left.is_none() && rules.acl_of(identity).grants_sudo(path)
         });
         Ok(Standing { caller, privileged: privileged.then(|| Box::new(identified)) })
     }

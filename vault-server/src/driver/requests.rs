@@ -173,7 +173,7 @@ impl Vault {
             _ => true,
         };
         let acl = match identified.sender().identity() {
-            Some(identity) => rules.acl(&identity.policies(&rules.tables), &identity.facts(&rules.tables)),
+            Some(identity) => rules.acl_of(identity),
             None => rules.acl(&[], &IdentityFacts::default()),
         };
         let target = target.map(|(target, _)| target);

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use arc_swap::ArcSwap;
+use vault_core::auth::Identity;
 use vault_core::barrier::Barrier;
 use vault_core::mounts::{self, Tables};
 use vault_core::policy::{Acl, IdentityFacts};
@@ -93,6 +94,11 @@ impl Generation {
             }
         }
         Err(Refusal::internal("loading mounts and policies does not come to an end"))
+    }
+
+    /// Gives the rules for an identity.
+    pub(super) fn acl_of(&self, identity: &Identity) -> Arc<Acl> {
+        self.acl(&identity.policies(&self.tables), &identity.facts(&self.tables))
     }
 
     /// Gives the rules of a set of policies for one identity; names without a policy grant nothing.
