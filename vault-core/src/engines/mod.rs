@@ -153,8 +153,10 @@ impl Change {
 /// What the driver does after the commit, before it replies.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Effect {
-    /// Mounts or policies changed: load them anew.
+    /// Mounts, policies, groups, limits or audit devices changed: load them anew.
     ReloadTables,
+    /// Let the audit devices that there are now follow the log, and no others, before the reply is given.
+    FollowAuditDevices,
     /// Something waits in the purge queue: see [`crate::purge`].
     Purge,
     /// Somebody asked to have dead tokens removed now.

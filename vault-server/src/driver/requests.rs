@@ -24,8 +24,8 @@ use crate::driver::rules::Generation;
 use crate::driver::{Open, Vault, log_refusal, store_refusal};
 use crate::storage::CommitError;
 
-/// Most times that a request starts over because a row it read was changed before its commit. Writers of one
-/// path wait for each other, so this is reached only by a swarm of writers on different paths of one folder.
+/// Most times that a request starts over because a row it read was changed before its commit. Where an engine takes
+/// turns, writers of one path wait for each other; a swarm of writers elsewhere, or on one folder, may reach it.
 const ATTEMPTS_MAX: usize = 64;
 
 /// How one attempt ended.
@@ -271,28 +271,11 @@ impl Vault {
 
     /// Carries out the effects, logs the outcome and gives the reply.
     async fn complete(&self, open: Arc<Open>, completed: Completed) -> Result<Reply, Refusal> {
-        let mut completed = completed;
-        if completed.effects().contains(&Effect::Rotate)
-            && let Err(refusal) = self.rotate(&open).await
-        {
-            completed = completed.into_recorded().refuse(refusal);
-        }
-        let mut seal = false;
-        let mut failed = None;
-        for effect in completed.effects() {
-            match effect {
-                Effect::ReloadTables => {
-                    open.rules.expire();
-                    failed = self.follow_log(&open).await.err();
-                }
-                Effect::Purge => self.purge.notify_one(),
-                Effect::CollectTokens => self.collect.notify_one(),
-                Effect::RevokeLeases { prefix } => failed = self.revoke_leases(&open, prefix).await.err(),
-                Effect::Rotate => {}
-                Effect::CheckRotation => self.check_rotation.notify_one(),
-                Effect::Seal => seal = true,
-            }
-        }
+        let seal = completed.effects().contains(&Effect::Seal);
+        let completed = match self.carry_out(&open, completed.effects()).await {
+            Ok(()) => completed,
+            Err(refusal) => completed.into_recorded().refuse(refusal),
+        };
         if let Some(record) = completed.record(open.barrier().audit_values(), self.environment.now()) {
             self.log.append(record);
         }
@@ -300,6 +283,38 @@ impl Vault {
             drop(open);
             self.seal().await;
         }
-        failed.map_or_else(|| completed.into_result(), Err)
+        completed.into_result()
+    }
+
+    /// Carries out every effect in turn, sealing apart, which comes after the record of the outcome. The first failure is
+    /// the outcome of the request; the effects behind it are carried out all the same, since the changes are committed.
+    async fn carry_out(&self, open: &Open, effects: &[Effect]) -> Result<(), Refusal> {
+        let mut outcome = Ok(());
+        for effect in effects {
+            let result = match effect {
+                Effect::ReloadTables => {
+                    open.rules.expire();
+                    Ok(())
+                }
+                Effect::FollowAuditDevices => self.follow_log(open).await,
+                Effect::Purge => {
+                    self.purge.notify_one();
+                    Ok(())
+                }
+                Effect::CollectTokens => {
+                    self.collect.notify_one();
+                    Ok(())
+                }
+                Effect::RevokeLeases { prefix } => self.revoke_leases(open, prefix).await,
+                Effect::Rotate => self.rotate(open).await,
+                Effect::CheckRotation => {
+                    self.check_rotation.notify_one();
+                    Ok(())
+                }
+                Effect::Seal => Ok(()),
+            };
+            outcome = outcome.and(result);
+        }
+        outcome
     }
 }

@@ -72,12 +72,14 @@ pub(super) fn enable(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) ->
         Answer::Failed(reason) => return Err(Refusal::invalid(format!("the device cannot be used: {reason}")).into()),
         _ => return Err(Refusal::internal("a device was answered with something else").into()),
     }
-    Ok(Step::commit(Reply::Empty, vec![device.store(call.names)?]).then(Effect::ReloadTables))
+    Ok(Step::commit(Reply::Empty, vec![device.store(call.names)?])
+        .then(Effect::ReloadTables)
+        .then(Effect::FollowAuditDevices))
 }
 
 pub(super) fn disable(call: &Call<'_>, _: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
     let change = Change::Delete { slot: device_slot(call.names, &path(call)?) };
-    Ok(Step::commit(Reply::Empty, vec![change]).then(Effect::ReloadTables))
+    Ok(Step::commit(Reply::Empty, vec![change]).then(Effect::ReloadTables).then(Effect::FollowAuditDevices))
 }
 
 /// Gives the hash that stands for a value in the log. All devices copy the same log, so the answer is the same for each.
