@@ -1,12 +1,13 @@
 //! Policies: who may do what at which path. Deny by default, the most specific path decides, deny wins.
 //!
 //! `syntax` reads a text into a tree, `rules` reads the tree into rules, `template` fills in what is known of who asks,
-//! `acl` puts the rules of several policies together and decides.
+//! `acl` puts the rules of several policies together and decides. `password` is apart: it makes passwords.
 
 mod acl;
 mod capability;
 mod denial;
 mod parameters;
+mod password;
 mod pattern;
 mod rules;
 mod syntax;
@@ -16,6 +17,7 @@ mod wrapping;
 
 pub use acl::{Acl, Ask};
 pub use capability::Capability;
+pub use password::PasswordPolicy;
 pub use template::{AliasFacts, EntityFacts, GroupFacts, IdentityFacts};
 
 use rules::{Rule, RulePath};

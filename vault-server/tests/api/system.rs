@@ -86,6 +86,35 @@ async fn tools_hash_and_draw() {
 }
 
 #[tokio::test]
+async fn passwords_are_made_by_policies() {
+    let vault = TestVault::ready().await;
+    let path = "sys/policies/password/strong";
+    vault.expect(404, "LIST", "sys/policies/password", None).await;
+    vault.expect(404, "GET", &format!("{path}/generate"), None).await;
+    let text = "length = 30\nrule \"charset\" { charset = \"abc\" min-chars = 3 }\nrule \"charset\" { charset = \"0123456789\" }";
+    for bad in
+        [json!({}), json!({"policy": ""}), json!({"policy": "length = 30"}), json!({"policy": "bGVuZ3RoID0gMzA="})]
+    {
+        vault.expect(400, "POST", path, Some(bad)).await;
+    }
+    vault.expect(204, "POST", path, Some(json!({ "policy": text }))).await;
+    let in_base64 = json!({ "policy": data_encoding::BASE64.encode(text.as_bytes()) });
+    vault.expect(204, "PUT", "sys/policies/password/other", Some(in_base64)).await;
+    let listed = vault.expect(200, "LIST", "sys/policies/password", None).await;
+    assert_eq!(listed["data"]["keys"], json!(["other", "strong"]));
+    assert_eq!(vault.expect(200, "GET", "sys/policies/password/other", None).await["data"]["policy"], json!(text));
+
+    let made = |answer: &Value| answer["data"]["password"].as_str().unwrap().to_owned();
+    let one = made(&vault.expect(200, "GET", &format!("{path}/generate"), None).await);
+    let other = made(&vault.expect(200, "GET", &format!("{path}/generate"), None).await);
+    assert_ne!(one, other);
+    assert!(one.len() == 30 && one.chars().filter(|c| "abc".contains(*c)).count() >= 3, "{one}");
+
+    vault.expect(204, "DELETE", path, None).await;
+    vault.expect(404, "GET", path, None).await;
+}
+
+#[tokio::test]
 async fn what_is_not_here_is_refused_with_the_reason() {
     let vault = TestVault::ready().await;
     for (method, path) in [

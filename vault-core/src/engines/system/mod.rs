@@ -10,6 +10,7 @@ mod leases;
 mod locked_users;
 mod mounts;
 mod openapi;
+mod password_policies;
 mod plugins;
 mod policies;
 pub mod public;

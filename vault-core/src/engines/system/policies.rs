@@ -88,11 +88,17 @@ fn checked_name(call: &Call<'_>) -> Result<String, Refusal> {
     if PROTECTED.contains(&name.as_str()) {
         return Err(Refusal::invalid(format!("cannot update or delete {name} policy")));
     }
+    check_name(&name)?;
+    Ok(name)
+}
+
+/// Checks what names of policies have in common.
+pub(super) fn check_name(name: &str) -> Result<(), Refusal> {
     let printable = |c: char| !c.is_whitespace() && !matches!(c, '/' | ',');
     if name.is_empty() || name.len() > NAME_LENGTH_BYTES_MAX || !name.chars().all(printable) {
         return Err(Refusal::invalid(format!(
             "a policy name has 1 to {NAME_LENGTH_BYTES_MAX} bytes without spaces, commas and slashes"
         )));
     }
-    Ok(name)
+    Ok(())
 }

@@ -1,8 +1,8 @@
 //! The endpoints of `sys/`, one line each.
 
 use super::{
-    absent, audit, capabilities, counters, done, host, leases, locked_users, mounts, openapi, plugins, policies,
-    quotas, remount, rotate, seal, snapshot, tools, tune, ui, wrapping,
+    absent, audit, capabilities, counters, done, host, leases, locked_users, mounts, openapi, password_policies,
+    plugins, policies, quotas, remount, rotate, seal, snapshot, tools, tune, ui, wrapping,
 };
 use crate::engines::Route;
 use crate::request::Operation::{Delete, List, Patch, Read, Write};
@@ -54,6 +54,17 @@ pub(super) static ROUTES: &[Route] = &[
         "policies/acl/{name}",
         &[(Read, policies::read), (Write, policies::write), (Delete, policies::delete)],
         "A policy",
+    ),
+    Route::new("policies/password", &[(List, password_policies::list)], "Lists password policies"),
+    Route::new(
+        "policies/password/{name}",
+        &[(Read, password_policies::read), (Write, password_policies::write), (Delete, password_policies::delete)],
+        "A password policy",
+    ),
+    Route::new(
+        "policies/password/{name}/generate",
+        &[(Read, password_policies::generate)],
+        "Makes a password by a policy",
     ),
     Route::new("capabilities", &[(Write, capabilities::of_token)], "Tells what a token may do at some paths"),
     Route::new("capabilities-self", &[(Write, capabilities::own)], "Tells what the caller may do at some paths"),
