@@ -9,7 +9,7 @@ use super::policies_of;
 use super::token::lifetime::{self, Bounds};
 use super::token::{self, Cidr, Token, TokenId, draw_accessor, draw_token};
 use crate::engines::{Call, Change, Step};
-use crate::id::{AliasId, EntityId};
+use crate::id::AliasId;
 use crate::identity::{self, Alias, Entity};
 use crate::refusal::Refusal;
 use crate::reply::{Content, Grant, Reply};
@@ -124,10 +124,7 @@ pub(crate) fn enter(
     // A row that leads to somebody whom the mount calls otherwise leads to nobody.
     let known = known.filter(|entity| entity.alias_at(accessor).is_some_and(|alias| alias.name == login.name));
     let before = known.clone();
-    let mut entity = known.unwrap_or_else(|| {
-        let id = EntityId::random(rng);
-        Entity::new(id, format!("entity_{id}"), call.now)
-    });
+    let mut entity = known.unwrap_or_else(|| Entity::unnamed(call.now, rng));
     if before.is_none() {
         changes.push(identity::lead(slot, entity.id));
         changes.push(identity::lead(identity::name_slot(call.names, &entity.name), entity.id));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 
 use crate::engines::Change;
@@ -71,6 +72,12 @@ enum Stored {
 }
 
 impl Entity {
+    /// Makes an entity that nobody has named yet: its id and its name are drawn.
+    pub fn unnamed(now: Timestamp, rng: &mut dyn CryptoRng) -> Self {
+        let id = EntityId::random(rng);
+        Self::new(id, format!("entity_{id}"), now)
+    }
+
     /// Makes an entity without policies or aliases.
     pub fn new(id: EntityId, name: String, now: Timestamp) -> Self {
         Self {

@@ -73,9 +73,8 @@ fn make(
     };
     let mut changes = Vec::new();
     let mut entity = owner.unwrap_or_else(|| {
-        let id = EntityId::random(rng);
-        let made = Entity::new(id, format!("entity_{id}"), call.now);
-        changes.push(identity::lead(identity::name_slot(call.names, &made.name), id));
+        let made = Entity::unnamed(call.now, rng);
+        changes.push(identity::lead(identity::name_slot(call.names, &made.name), made.id));
         made
     });
     let alias = Alias {

@@ -66,10 +66,7 @@ fn save(
 ) -> Result<Step, Interrupt> {
     let is_new = before.is_none();
     let mut changes = Vec::new();
-    let mut entity = before.unwrap_or_else(|| {
-        let id = EntityId::random(rng);
-        Entity::new(id, format!("entity_{id}"), call.now)
-    });
+    let mut entity = before.unwrap_or_else(|| Entity::unnamed(call.now, rng));
     let asked_name = given(ask.name).map(checks::name).transpose()?;
     let slot_before = identity::name_slot(call.names, &entity.name);
     // A name that is drawn meets no other; one that is asked for may.
