@@ -147,7 +147,7 @@ pub(crate) fn explain(request: &Request, interrupt: Interrupt) -> Interrupt {
     let means_its_own = || request.parse::<Named>().is_ok_and(|named| named.token.is_none_or(|token| token.is_empty()));
     match interrupt {
         Interrupt::Refuse(refusal) if refusal.class == Class::Denied && takes_out && means_its_own() => {
-            not_wrapping().into()
+            Refusal { private: refusal.private, ..not_wrapping() }.into()
         }
         interrupt => interrupt,
     }
