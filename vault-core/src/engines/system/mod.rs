@@ -19,7 +19,6 @@ mod remount;
 mod rotate;
 mod routes;
 mod snapshot;
-mod tools;
 mod tune;
 mod ui;
 mod wrapping;

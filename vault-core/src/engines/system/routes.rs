@@ -2,9 +2,10 @@
 
 use super::{
     absent, audit, capabilities, counters, done, host, leases, locked_users, mounts, openapi, password_policies,
-    plugins, policies, quotas, remount, rotate, seal, snapshot, tools, tune, ui, wrapping,
+    plugins, policies, quotas, remount, rotate, seal, snapshot, tune, ui, wrapping,
 };
 use crate::engines::Route;
+use crate::engines::transit::tools;
 use crate::request::Operation::{Delete, List, Patch, Read, Write};
 
 pub(super) static ROUTES: &[Route] = &[
@@ -162,7 +163,17 @@ pub(super) static ROUTES: &[Route] = &[
     ),
     Route::new("tools/hash", &[(Write, tools::hash)], "Hashes an input"),
     Route::new("tools/hash/{algorithm}", &[(Write, tools::hash)], "Hashes an input"),
-    Route::new("tools/random/{rest*}", &[(Write, tools::random)], "Draws random bytes"),
+    Route::new("tools/random", &[(Write, tools::random)], "Draws random bytes"),
+    Route::new(
+        "tools/random/{source}",
+        &[(Write, tools::random)],
+        "Draws random bytes from a source, or a number of them",
+    ),
+    Route::new(
+        "tools/random/{source}/{bytes}",
+        &[(Write, tools::random)],
+        "Draws a number of random bytes from a source",
+    ),
     Route::sudo("plugins/catalog", &[(Read, plugins::list), (List, plugins::list)], "Lists what is built in"),
     Route::sudo(
         "plugins/catalog/{kind}",

@@ -19,7 +19,7 @@ mod material;
 mod record;
 mod sign;
 mod signing;
-mod tools;
+pub(super) mod tools;
 
 use super::{Call, Engine, Route};
 use crate::mounts::Mount;

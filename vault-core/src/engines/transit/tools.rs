@@ -1,4 +1,4 @@
-//! `random` and `hash`: what needs no key.
+//! `random` and `hash`: what needs no key, and is also served below `sys/tools/`.
 
 use data_encoding::{BASE64, HEXLOWER};
 use rand_core::CryptoRng;
@@ -25,7 +25,7 @@ fn encoded(bytes: &[u8], format: &str) -> Result<String, Refusal> {
 }
 
 /// Gives random bytes. All sources are one here: the generator of the server.
-pub(super) fn random(call: &Call<'_>, _: &mut View, rng: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
+pub(in crate::engines) fn random(call: &Call<'_>, _: &mut View, rng: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
     #[derive(Deserialize)]
     struct Ask {
         bytes: Option<Whole>,
@@ -57,7 +57,7 @@ pub(super) fn random(call: &Call<'_>, _: &mut View, rng: &mut dyn CryptoRng) -> 
     Ok(Step::answer(Reply::data(&json!({ "random_bytes": text.expose() }))?))
 }
 
-pub(super) fn hash(call: &Call<'_>, _: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
+pub(in crate::engines) fn hash(call: &Call<'_>, _: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
     #[derive(Deserialize)]
     struct Ask {
         input: Option<SecretText>,
