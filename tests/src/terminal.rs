@@ -1,6 +1,7 @@
 //! The command line as people type it.
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, Result, ensure};
@@ -10,7 +11,9 @@ use crate::server::Server;
 /// Somebody's terminal: a home folder of its own and the address of a server.
 pub struct Terminal<'a> {
     server: &'a Server,
-    home: tempfile::TempDir,
+    home: PathBuf,
+    /// Removed with the terminal, if it is its own.
+    _own: Option<tempfile::TempDir>,
 }
 
 impl<'a> Terminal<'a> {
@@ -19,7 +22,16 @@ impl<'a> Terminal<'a> {
     /// # Errors
     /// Fails when there is no room for a home folder.
     pub fn new(server: &'a Server) -> Result<Self> {
-        Ok(Self { server, home: tempfile::tempdir()? })
+        let own = tempfile::tempdir()?;
+        Ok(Self { server, home: own.path().to_owned(), _own: Some(own) })
+    }
+
+    /// Opens a terminal of somebody who was here before.
+    ///
+    /// # Errors
+    /// Fails when the home folder is not there.
+    pub fn in_home(server: &'a Server, home: &Path) -> Result<Self> {
+        Ok(Self { server, home: home.canonicalize()?, _own: None })
     }
 
     /// Makes and unseals the vault, and logs in as root.
@@ -36,8 +48,8 @@ impl<'a> Terminal<'a> {
     }
 
     /// Gives the home folder.
-    pub fn home(&self) -> &std::path::Path {
-        self.home.path()
+    pub fn home(&self) -> &Path {
+        &self.home
     }
 
     /// Types a command line, with `typed` on standard input.
@@ -51,8 +63,8 @@ impl<'a> Terminal<'a> {
         let mut child = Command::new(crate::binary::keyturn()?)
             .args(arguments)
             .env_clear()
-            .current_dir(self.home.path())
-            .env("HOME", self.home.path())
+            .current_dir(&self.home)
+            .env("HOME", &self.home)
             .env("KEYTURN_ADDR", self.server.url())
             .env("KEYTURN_CACERT", self.server.authority_file())
             .stdin(Stdio::piped())

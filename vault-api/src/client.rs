@@ -14,8 +14,8 @@ use crate::address::Address;
 use crate::error::ApiError;
 use crate::reply::Reply;
 use crate::secret::SecretText;
-use crate::tls::{self, ClientFiles, Trust};
-use crate::types::{Health, InitRequest, InitResponse, SealStatus, UnsealRequest};
+use crate::tls::{self, ClientFiles, SeenKey, Trust};
+use crate::types::{Custody, Health, InitRequest, InitResponse, SealStatus, UnsealRequest};
 
 /// Largest answer in bytes: twice the largest body that a Vault server takes, so that whatever was written can be read.
 pub const REPLY_LENGTH_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -86,6 +86,7 @@ pub struct Client {
     address: Address,
     token: Option<SecretText>,
     wrap_ttl: Option<String>,
+    seen: SeenKey,
 }
 
 /// Sets up a [`Client`].
@@ -171,8 +172,9 @@ impl Builder {
         if let Some(token) = &self.token {
             token_header(token)?;
         }
+        let seen = SeenKey::default();
         let tls = if self.address.is_encrypted() {
-            tls::config(&self.trust, self.server_name.as_deref(), self.client.as_ref())?
+            tls::config_that_tells(&self.trust, self.server_name.as_deref(), self.client.as_ref(), &seen)?
         } else {
             no_tls()?
         };
@@ -187,7 +189,7 @@ impl Builder {
             .user_agent(concat!("keyturn/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| ApiError::Setup { reason: chain(&error) })?;
-        Ok(Client { http, address: self.address, token: self.token, wrap_ttl: self.wrap_ttl })
+        Ok(Client { http, address: self.address, token: self.token, wrap_ttl: self.wrap_ttl, seen })
     }
 }
 
@@ -213,8 +215,14 @@ impl Client {
 
     /// Gives a client for another token that shares the connections of this one.
     pub fn with_token(&self, token: SecretText) -> Self {
-        let wrap_ttl = self.wrap_ttl.clone();
-        Self { http: self.http.clone(), address: self.address.clone(), token: Some(token), wrap_ttl }
+        let (wrap_ttl, seen) = (self.wrap_ttl.clone(), self.seen.clone());
+        Self { http: self.http.clone(), address: self.address.clone(), token: Some(token), wrap_ttl, seen }
+    }
+
+    /// Gives the key that the server proved on the first connection, as [`SeenKey::get`] writes it; `None` before that and
+    /// without TLS.
+    pub fn server_key(&self) -> Option<String> {
+        self.seen.get()
     }
 
     /// Reads what is at `path`.
@@ -263,6 +271,14 @@ impl Client {
     /// Answers [`ApiError`].
     pub async fn seal_status(&self) -> Result<SealStatus, ApiError> {
         self.read("sys/seal-status").await?.body()
+    }
+
+    /// Asks which vault this is, how old, and whose shares have come; needs no token.
+    ///
+    /// # Errors
+    /// Answers [`ApiError`].
+    pub async fn custody(&self) -> Result<Custody, ApiError> {
+        self.read("sys/custody").await?.body()
     }
 
     /// Asks how the server is; a sealed or standby server answers as well. Needs no token.

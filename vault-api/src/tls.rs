@@ -1,14 +1,16 @@
 //! How the server proves who it is.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use data_encoding::HEXLOWER;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use sha2::{Digest, Sha256};
 
 use crate::error::ApiError;
 
@@ -48,6 +50,16 @@ pub fn config(
     server_name: Option<&str>,
     client: Option<&ClientFiles>,
 ) -> Result<ClientConfig, ApiError> {
+    config_that_tells(trust, server_name, client, &SeenKey::default())
+}
+
+/// Builds the same settings; `seen` is told the server's key.
+pub(crate) fn config_that_tells(
+    trust: &Trust,
+    server_name: Option<&str>,
+    client: Option<&ClientFiles>,
+    seen: &SeenKey,
+) -> Result<ClientConfig, ApiError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let setup = |error: &dyn std::fmt::Display| ApiError::Setup { reason: error.to_string() };
     let inner = match trust {
@@ -60,7 +72,7 @@ pub fn config(
             ServerName::try_from(name.to_owned()).map_err(|error| setup(&format!("server name {name:?}: {error}")))
         })
         .transpose()?;
-    let verifier = Arc::new(Verifier { inner, server_name, provider: Arc::clone(&provider) });
+    let verifier = Arc::new(Verifier { inner, server_name, provider: Arc::clone(&provider), seen: seen.clone() });
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| setup(&error))?
@@ -75,6 +87,25 @@ pub fn config(
     };
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
+}
+
+/// Remembers the key that a server proved first: the SHA-256 of its `SubjectPublicKeyInfo`, as HPKP pins had it (RFC 7469
+/// section 2.4).
+#[derive(Clone, Debug, Default)]
+pub struct SeenKey(Arc<OnceLock<[u8; 32]>>);
+
+impl SeenKey {
+    /// Gives the key as `sha256:` and hexadecimal digits; `None` before the first TLS connection.
+    pub fn get(&self) -> Option<String> {
+        self.0.get().map(|digest| format!("sha256:{}", HEXLOWER.encode(digest)))
+    }
+
+    fn note(&self, certificate: &CertificateDer<'_>) {
+        // A certificate that passed the verifier parses; should it not, no key is remembered, which callers notice.
+        if let Ok(parsed) = webpki::EndEntityCert::try_from(certificate) {
+            let _ = self.0.set(Sha256::digest(parsed.subject_public_key_info().as_ref()).into());
+        }
+    }
 }
 
 fn system_bundle() -> Result<Vec<PathBuf>, ApiError> {
@@ -130,6 +161,7 @@ struct Verifier {
     inner: Option<Arc<WebPkiServerVerifier>>,
     server_name: Option<ServerName<'static>>,
     provider: Arc<CryptoProvider>,
+    seen: SeenKey,
 }
 
 impl ServerCertVerifier for Verifier {
@@ -142,10 +174,11 @@ impl ServerCertVerifier for Verifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         let name = self.server_name.as_ref().unwrap_or(server_name);
-        match &self.inner {
-            Some(inner) => inner.verify_server_cert(end_entity, intermediates, name, ocsp_response, now),
-            None => Ok(ServerCertVerified::assertion()),
+        if let Some(inner) = &self.inner {
+            inner.verify_server_cert(end_entity, intermediates, name, ocsp_response, now)?;
         }
+        self.seen.note(end_entity);
+        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(

@@ -42,6 +42,11 @@ impl Failure {
         Self::Usage(text.into())
     }
 
+    /// Says why something was not done.
+    pub(crate) fn refused(text: String) -> Self {
+        Self::Other(anyhow::Error::msg(text))
+    }
+
     /// Tells the person, and gives the exit code.
     pub(crate) fn report(&self) -> ExitCode {
         let (text, hint, code) = match self {

@@ -6,6 +6,7 @@ mod connect;
 mod failure;
 mod fields;
 mod input;
+mod memory;
 mod output;
 
 use std::process::ExitCode;

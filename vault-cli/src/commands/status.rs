@@ -5,10 +5,19 @@ use std::process::ExitCode;
 use super::unseal::describe;
 use crate::connect::{Format, Global};
 use crate::failure::Failure;
+use crate::memory::Encounter;
 use crate::output;
 
 pub(crate) async fn run(global: &Global) -> Result<ExitCode, Failure> {
-    let status = global.stranger()?.seal_status().await?;
+    let client = global.stranger()?;
+    let status = client.seal_status().await?;
+    if status.initialized {
+        let encounter = Encounter::with(&client).await?;
+        for doubt in encounter.doubts() {
+            eprintln!("warning: {doubt}");
+        }
+        encounter.remember(false)?;
+    }
     if global.format == Format::Json {
         output::line(&serde_json::to_string(&status).map_err(anyhow::Error::from)?)?;
     } else {

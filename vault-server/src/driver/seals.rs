@@ -11,11 +11,12 @@ use tokio::sync::{MutexGuard, Semaphore, oneshot};
 use vault_core::approval::Gate;
 use vault_core::audit::{Record, SealEvent};
 use vault_core::auth::token;
-use vault_core::id::{RequestId, UnsealAttemptId, VaultId};
+use vault_core::id::{RequestId, Revision, UnsealAttemptId, VaultId};
 use vault_core::mounts;
 use vault_core::refusal::{Class, Refusal};
 use vault_core::seal::{
-    AtRest, Collecting, KEYRING_ROW, Refused, SEAL_CONFIG_ROW, SealConfig, Sealed, Step, Unsealed, Waited, initialise,
+    AtRest, Collecting, KEYRING_ROW, Progress, Refused, SEAL_CONFIG_ROW, SealConfig, Sealed, Step, Unsealed, Waited,
+    initialise,
 };
 use vault_core::secret::SecretText;
 use vault_core::sharing::{Share, Threshold};
@@ -59,10 +60,8 @@ pub struct Status {
     pub sealed: bool,
     /// What is public about the seal; `None` before initialisation.
     pub config: Option<Arc<SealConfig>>,
-    /// Numbers of the shares given in the running attempt.
-    pub given: Vec<u8>,
-    /// Names the running attempt.
-    pub attempt: Option<UnsealAttemptId>,
+    /// The running attempt.
+    pub attempt: Option<Progress>,
     /// The kind of the store.
     pub storage_kind: &'static str,
 }
@@ -134,6 +133,14 @@ impl Vault {
     /// Refuses when the store cannot be read.
     pub async fn status(&self) -> Result<Status, Refusal> {
         Ok(self.describe(&*self.phase().await?))
+    }
+
+    /// Tells the revision of the store: how many batches were ever committed.
+    ///
+    /// # Errors
+    /// Refuses when the store cannot be read.
+    pub async fn revision(&self) -> Result<Revision, Refusal> {
+        self.storage.revision().await.map_err(|error| store_refusal(&error))
     }
 
     /// Makes the vault: its keys, the first mounts and policies, a root token, and the shares.
@@ -352,8 +359,7 @@ impl Vault {
         Status {
             sealed: !matches!(phase, Phase::Unsealed { .. }),
             config,
-            attempt: progress.as_ref().map(|progress| progress.attempt),
-            given: progress.iter().flat_map(|progress| &progress.given).map(|index| index.get()).collect(),
+            attempt: progress,
             storage_kind: self.storage_kind,
         }
     }

@@ -140,6 +140,10 @@ impl Storage for CachedStorage {
         })
     }
 
+    fn revision(&self) -> Answer<'_, Result<Revision, StorageError>> {
+        self.inner.revision()
+    }
+
     fn dump(&self) -> Answer<'_, Result<Dump, StorageError>> {
         self.inner.dump()
     }

@@ -46,6 +46,7 @@ async fn revision(storage: &dyn Storage, key: RowKey) -> Option<Revision> {
 }
 
 async fn rows_come_back(storage: &dyn Storage) {
+    assert_eq!(storage.revision().await.unwrap(), Revision(0));
     let key = entry(1, 1);
     assert!(storage.get(&key).await.unwrap().is_none());
     let large = vec![0xa5; 300_000];
@@ -55,6 +56,7 @@ async fn rows_come_back(storage: &dyn Storage) {
     assert_eq!(storage.get(&entry(1, 2)).await.unwrap().unwrap().value.as_ref(), large);
     let second = commit(storage, vec![], vec![put(key, b"")]).await.unwrap();
     assert!(second > first);
+    assert_eq!(storage.revision().await.unwrap(), second);
     let row = storage.get(&key).await.unwrap().unwrap();
     assert_eq!((row.revision, row.value.len()), (second, 0));
     commit(storage, vec![], vec![Write::Delete { key }, Write::Delete { key: entry(1, 9) }]).await.unwrap();

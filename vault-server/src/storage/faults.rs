@@ -84,6 +84,13 @@ impl Storage for FaultyStorage {
         })
     }
 
+    fn revision(&self) -> Answer<'_, Result<Revision, StorageError>> {
+        Box::pin(async move {
+            self.check_read()?;
+            self.inner.revision().await
+        })
+    }
+
     fn dump(&self) -> Answer<'_, Result<Dump, StorageError>> {
         Box::pin(async move {
             self.check_read()?;

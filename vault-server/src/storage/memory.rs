@@ -53,6 +53,10 @@ impl Storage for MemoryStorage {
         Box::pin(async move { Ok(self.with(|state| state.list(folder, after, limit.min(PAGE_ROWS_MAX)))) })
     }
 
+    fn revision(&self) -> Answer<'_, Result<Revision, StorageError>> {
+        Box::pin(async move { Ok(Revision(self.with(|state| state.revision))) })
+    }
+
     fn commit(&self, batch: Batch) -> Answer<'_, Result<Committed, CommitError>> {
         Box::pin(async move { self.with(|state| state.commit(batch)) })
     }

@@ -82,6 +82,9 @@ pub trait Storage: Send + Sync {
         limit: usize,
     ) -> Answer<'a, Result<Vec<Listed>, StorageError>>;
 
+    /// Tells the revision of the newest commit; zero before the first.
+    fn revision(&self) -> Answer<'_, Result<Revision, StorageError>>;
+
     /// Commits a batch.
     fn commit(&self, batch: Batch) -> Answer<'_, Result<Committed, CommitError>>;
 

@@ -126,3 +126,29 @@ async fn only_the_permitted_seal() {
     vault.expect_as(&token, 204, "PUT", "sys/seal", None).await;
     assert_eq!(vault.expect(200, "GET", "sys/seal-status", None).await["sealed"], json!(true));
 }
+
+#[tokio::test]
+async fn custodians_are_told_which_vault_it_is_and_who_has_come() {
+    let mut vault = TestVault::blank().await;
+    vault.expect(400, "GET", "sys/custody", None).await;
+    vault.initialise(5, 3).await;
+    let sealed = vault.expect(200, "GET", "sys/custody", None).await;
+    assert_eq!((&sealed["epoch"], &sealed["threshold"], &sealed["shares"]), (&json!(1), &json!(3), &json!(5)));
+    assert_eq!((&sealed["sealed"], &sealed["attempt"]), (&json!(true), &json!(null)));
+    assert!(sealed["vault"].as_str().unwrap().replace('-', "").starts_with(sealed["fingerprint"].as_str().unwrap()));
+
+    for share in vault.keys.iter().take(2).rev() {
+        vault.expect(200, "PUT", "sys/unseal", Some(json!({ "key": share }))).await;
+    }
+    let collecting = vault.expect(200, "GET", "sys/custody", None).await;
+    assert_eq!(collecting["attempt"]["given"], json!([2, 1]));
+    assert_eq!(collecting["attempt"]["nonce"].as_str().unwrap().len(), 36);
+    assert_eq!(collecting["revision"], sealed["revision"], "shares leave no trace in the store");
+
+    vault.expect(200, "PUT", "sys/unseal", Some(json!({ "reset": true }))).await;
+    vault.unseal().await;
+    vault.expect(204, "POST", "sys/policies/acl/a", Some(json!({"policy": "path \"a\" {}"}))).await;
+    let later = vault.expect(200, "GET", "sys/custody", None).await;
+    assert!(later["revision"].as_u64() > sealed["revision"].as_u64(), "{later}");
+    vault.expect(405, "POST", "sys/custody", Some(json!({}))).await;
+}

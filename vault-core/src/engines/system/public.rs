@@ -19,6 +19,7 @@ const fn endpoint(path: &'static str, operations: &'static [Operation], summary:
 
 /// All of them, in the order of their paths.
 pub static PUBLIC: &[PublicEndpoint] = &[
+    endpoint("sys/custody", &[Read], "Tells custodians which vault this is, how old, and whose shares have come"),
     endpoint("sys/generate-root/attempt", &[Read, Write, Delete], "An attempt of custodians to make a root token"),
     endpoint("sys/generate-root/update", &[Write], "Takes a share towards a root token"),
     endpoint("sys/health", &[Read], "Tells how the server is, by a status code for each state"),

@@ -3,6 +3,7 @@
 //!
 //! How to add one: write a file with a `pub(super) fn` of the shape [`Endpoint`] and add it to [`ENDPOINTS`].
 
+mod custody;
 mod generate_root_attempt;
 mod generate_root_update;
 mod health;
@@ -51,6 +52,7 @@ pub(super) type Endpoint = for<'a> fn(Call<'a>) -> Answer<'a>;
 
 /// The public endpoints by path.
 const ENDPOINTS: &[(&str, Endpoint)] = &[
+    ("sys/custody", custody::answer),
     ("sys/generate-root/attempt", generate_root_attempt::answer),
     ("sys/generate-root/update", generate_root_update::answer),
     ("sys/health", health::answer),

@@ -106,6 +106,15 @@ impl Storage for SqliteStorage {
         })
     }
 
+    fn revision(&self) -> Answer<'_, Result<Revision, StorageError>> {
+        Box::pin(async move {
+            self.read(|connection| {
+                let revision = connection.query_row("SELECT revision FROM state", [], |row| row.get::<_, i64>(0))?;
+                Ok(Revision(revision.cast_unsigned()))
+            })
+        })
+    }
+
     fn commit(&self, batch: Batch) -> Answer<'_, Result<Committed, CommitError>> {
         Box::pin(self.writer.commit(batch))
     }

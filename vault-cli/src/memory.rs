@@ -1,0 +1,227 @@
+//! What this machine remembers of the vaults that its owner has dealt with, so that a vault that was exchanged for
+//! another, or put back to an older state, is noticed before a share is given to it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::Write;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use vault_api::Client;
+use vault_api::types::Custody;
+
+use crate::failure::Failure;
+
+/// The file in the home folder.
+const FILE: &str = ".keyturn-vaults.json";
+
+const FORMAT: u32 = 1;
+
+/// Most bytes of the file, and most vaults in it: what one person deals with is far below.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+const VAULTS_MAX: usize = 1_000;
+
+/// All vaults by their ids.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Memory {
+    format: u32,
+    vaults: BTreeMap<String, Remembered>,
+}
+
+/// What was seen last of one vault.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Remembered {
+    address: String,
+    epoch: u32,
+    revision: u64,
+    server_key: Option<String>,
+}
+
+/// Something about a vault that should not be.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Doubt {
+    /// Another vault answers where one was known.
+    OtherVault { known: String, found: String },
+    /// Its shares are older than those seen before.
+    OlderShares { known: u32, found: u32 },
+    /// Its store is older than the one seen before.
+    OlderStore { known: u64, found: u64 },
+    /// The server has another TLS key.
+    OtherServerKey { known: String, found: Option<String> },
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OtherVault { known, found } => {
+                write!(f, "another vault answers: {found}; at this address you knew {known}")
+            }
+            Self::OlderShares { known, found } => {
+                write!(f, "the vault is at epoch {found} of its shares; you have seen epoch {known}")
+            }
+            Self::OlderStore { known, found } => {
+                write!(f, "the store is at revision {found}; you have seen revision {known}: an old copy was put back")
+            }
+            Self::OtherServerKey { known, found } => {
+                let found = found.as_deref().unwrap_or("none at all");
+                write!(f, "the server has another TLS key than you have seen: {found} instead of {known}")
+            }
+        }
+    }
+}
+
+/// A vault as it answers now, beside what is remembered of it.
+pub(crate) struct Encounter {
+    custody: Custody,
+    seen: Remembered,
+    doubts: Vec<Doubt>,
+}
+
+impl Encounter {
+    /// Asks a vault and compares.
+    ///
+    /// # Errors
+    /// Fails when the vault does not answer or the memory cannot be read.
+    pub(crate) async fn with(client: &Client) -> Result<Self, Failure> {
+        let custody = client.custody().await?;
+        let seen = Remembered {
+            address: client.address().to_string(),
+            epoch: custody.epoch,
+            revision: custody.revision,
+            server_key: client.server_key(),
+        };
+        let doubts = load()?.doubts(&custody.vault, &seen);
+        Ok(Self { custody, seen, doubts })
+    }
+
+    /// Gives what the vault says of itself.
+    pub(crate) const fn custody(&self) -> &Custody {
+        &self.custody
+    }
+
+    /// Lists what should not be.
+    pub(crate) fn doubts(&self) -> &[Doubt] {
+        &self.doubts
+    }
+
+    /// Remembers the vault as it is now; one that is doubted only if its owner has `accepted` it.
+    ///
+    /// # Errors
+    /// Fails when the memory cannot be written.
+    pub(crate) fn remember(self, accepted: bool) -> Result<(), Failure> {
+        if !self.doubts.is_empty() && !accepted {
+            return Ok(());
+        }
+        let mut memory = load()?;
+        if memory.vaults.get(&self.custody.vault) == Some(&self.seen) {
+            return Ok(());
+        }
+        memory.vaults.retain(|_, known| known.address != self.seen.address);
+        memory.vaults.insert(self.custody.vault, self.seen);
+        memory.store()
+    }
+}
+
+impl Memory {
+    fn doubts(&self, vault: &str, seen: &Remembered) -> Vec<Doubt> {
+        let Some(known) = self.vaults.get(vault) else {
+            let before = self.vaults.iter().find(|(_, known)| known.address == seen.address);
+            let other = before.map(|(id, _)| Doubt::OtherVault { known: id.clone(), found: vault.to_owned() });
+            return other.into_iter().collect();
+        };
+        let mut doubts = Vec::new();
+        if seen.epoch < known.epoch {
+            doubts.push(Doubt::OlderShares { known: known.epoch, found: seen.epoch });
+        }
+        if seen.revision < known.revision {
+            doubts.push(Doubt::OlderStore { known: known.revision, found: seen.revision });
+        }
+        if let Some(key) = &known.server_key
+            && seen.server_key.as_ref() != Some(key)
+        {
+            doubts.push(Doubt::OtherServerKey { known: key.clone(), found: seen.server_key.clone() });
+        }
+        doubts
+    }
+
+    fn store(mut self) -> Result<(), Failure> {
+        while self.vaults.len() > VAULTS_MAX {
+            self.vaults.pop_first();
+        }
+        let Some(path) = path() else {
+            eprintln!("note: HOME is not set, so that this vault is not remembered for the next time");
+            return Ok(());
+        };
+        let folder = path.parent().ok_or_else(|| Failure::usage("HOME is the root of the file system"))?;
+        // The file is new, readable by its owner only, and takes the old one's place as a whole.
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(serde_json::to_string_pretty(&self).map_err(anyhow::Error::from)?.as_bytes())?;
+        file.persist(&path).map_err(|error| Failure::Other(error.into()))?;
+        Ok(())
+    }
+}
+
+fn path() -> Option<PathBuf> {
+    std::env::var_os("HOME").filter(|home| !home.is_empty()).map(|home| PathBuf::from(home).join(FILE))
+}
+
+fn load() -> Result<Memory, Failure> {
+    let Some(path) = path() else { return Ok(Memory { format: FORMAT, vaults: BTreeMap::new() }) };
+    let damaged = |reason: &dyn fmt::Display| {
+        Failure::usage(format!(
+            "{} cannot be read ({reason}). It remembers the vaults that you have seen; put a good copy back, or remove \
+             it and look at each vault with care",
+            path.display()
+        ))
+    };
+    let text = match std::fs::metadata(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Ok(Memory { format: FORMAT, vaults: BTreeMap::new() });
+        }
+        Ok(metadata) if metadata.len() > FILE_BYTES_MAX => return Err(damaged(&"it is too large")),
+        _ => std::fs::read_to_string(&path).map_err(|error| damaged(&error))?,
+    };
+    let memory: Memory = serde_json::from_str(&text).map_err(|error| damaged(&error))?;
+    if memory.format == FORMAT { Ok(memory) } else { Err(damaged(&format!("format {}", memory.format))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(address: &str, epoch: u32, revision: u64, key: &str) -> Remembered {
+        Remembered { address: address.to_owned(), epoch, revision, server_key: Some(key.to_owned()) }
+    }
+
+    fn memory() -> Memory {
+        Memory { format: FORMAT, vaults: BTreeMap::from([("v".to_owned(), seen("a", 2, 40, "k"))]) }
+    }
+
+    #[test]
+    fn what_goes_on_as_it_was_raises_no_doubt() {
+        for now in [seen("a", 2, 40, "k"), seen("a", 3, 41, "k"), seen("b", 2, 99, "k")] {
+            assert_eq!(memory().doubts("v", &now), []);
+        }
+        assert_eq!(memory().doubts("new", &seen("c", 1, 1, "x")), [], "a vault that nobody has seen");
+    }
+
+    #[test]
+    fn what_went_back_or_was_exchanged_is_named() {
+        let cases = [
+            ("v", seen("a", 1, 40, "k"), Doubt::OlderShares { known: 2, found: 1 }),
+            ("v", seen("a", 2, 39, "k"), Doubt::OlderStore { known: 40, found: 39 }),
+            ("w", seen("a", 2, 40, "k"), Doubt::OtherVault { known: "v".to_owned(), found: "w".to_owned() }),
+            ("v", seen("a", 2, 40, "l"), Doubt::OtherServerKey { known: "k".to_owned(), found: Some("l".to_owned()) }),
+            (
+                "v",
+                Remembered { server_key: None, ..seen("a", 2, 40, "k") },
+                Doubt::OtherServerKey { known: "k".to_owned(), found: None },
+            ),
+        ];
+        for (vault, now, doubt) in cases {
+            assert_eq!(memory().doubts(vault, &now), [doubt]);
+        }
+    }
+}
