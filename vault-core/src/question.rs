@@ -21,6 +21,17 @@ pub enum Question {
     Server,
     /// Can this device be written to?
     OpenDevice(Target),
+    /// What does the server count and measure of itself?
+    Metrics(MetricsFormat),
+}
+
+/// The forms in which metrics are written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MetricsFormat {
+    /// The text that Prometheus reads (OpenMetrics 1.0).
+    Prometheus,
+    /// Vault's own, in JSON.
+    Json,
 }
 
 /// What the server knows of itself and of its machine.
@@ -95,6 +106,8 @@ pub enum Answer {
     },
     /// What this server knows of itself.
     Server(Box<ServerFacts>),
+    /// A text.
+    Text(String),
     /// Yes.
     Done,
     /// There is no answer; the text is for the log.
@@ -117,6 +130,8 @@ impl Question {
                 [cost.memory_kib, cost.passes, cost.lanes].iter().for_each(|number| part(&number.to_be_bytes()));
             }
             Self::Server => part(b"server"),
+            Self::Metrics(MetricsFormat::Prometheus) => part(b"metrics"),
+            Self::Metrics(MetricsFormat::Json) => part(b"metrics-json"),
             Self::OpenDevice(target) => {
                 part(b"open-device");
                 part(format!("{target:?}").as_bytes());

@@ -8,6 +8,7 @@ pub mod environment;
 pub mod facts;
 pub mod http;
 pub mod listener;
+mod metrics;
 mod outside;
 mod run;
 pub mod snapshot;

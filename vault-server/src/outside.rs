@@ -9,7 +9,9 @@ use vault_core::audit::Target;
 use vault_core::question::{Answer, PasswordHash, Question};
 
 use crate::audit_log::devices::{self, DeviceRules};
+use crate::environment::Environment;
 use crate::facts::KnownFacts;
+use crate::metrics::Metrics;
 
 /// Most password hashes at once: each takes a core and the memory of its cost, and strangers can ask for them.
 const HASHES_MAX: usize = 2;
@@ -20,12 +22,20 @@ pub(crate) struct Outside {
     http: http::Servers,
     server: KnownFacts,
     devices: DeviceRules,
+    metrics: Arc<Metrics>,
+    environment: Arc<Environment>,
 }
 
 impl Outside {
     /// Prepares to answer; `server` is what the settings say of this server, `devices` where audit devices may write.
-    pub(crate) fn new(server: KnownFacts, devices: DeviceRules) -> Self {
-        Self { hashes: Arc::new(Semaphore::new(HASHES_MAX)), http: http::Servers::default(), server, devices }
+    pub(crate) fn new(
+        server: KnownFacts,
+        devices: DeviceRules,
+        metrics: Arc<Metrics>,
+        environment: Arc<Environment>,
+    ) -> Self {
+        let hashes = Arc::new(Semaphore::new(HASHES_MAX));
+        Self { hashes, http: http::Servers::default(), server, devices, metrics, environment }
     }
 
     /// Answers a question; what goes wrong is an answer too.
@@ -34,6 +44,10 @@ impl Outside {
             Question::PasswordHash(question) => self.hash(question).await,
             Question::Http(question) => self.http.answer(question).await,
             Question::OpenDevice(target) => self.check_device(target).await,
+            Question::Metrics(format) => match self.metrics.write(format, self.environment.now()) {
+                Ok(text) => Answer::Text(text),
+                Err(reason) => Answer::Failed(reason),
+            },
             Question::Server => Answer::Server(Box::new(self.server.now())),
         }
     }

@@ -193,6 +193,7 @@ impl TestStore {
                             question.compute().map_or_else(Answer::Failed, Answer::Hash)
                         }
                         Question::OpenDevice(_) => Answer::Done,
+                        Question::Metrics(format) => Answer::Text(format!("{format:?}")),
                         Question::Server => Answer::Server(Box::default()),
                         Question::Http(question) => (self.http)(&question),
                     };

@@ -8,14 +8,15 @@ pub mod devices;
 mod file;
 
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 use vault_core::audit::Record;
 use vault_core::flow::Durable;
 
+use crate::metrics::Metrics;
 use devices::Followers;
 pub use file::LogFile;
 
@@ -65,6 +66,8 @@ pub struct AuditLog {
 struct Shared {
     state: Mutex<State>,
     work: Condvar,
+    /// Where writes are counted, once somebody wants to know.
+    metrics: OnceLock<Arc<Metrics>>,
 }
 
 struct State {
@@ -101,7 +104,7 @@ impl AuditLog {
     /// Answers [`AuditLogError`] when the thread cannot be started.
     pub fn start(sink: Box<dyn LogSink>, next: u64) -> Result<Self, AuditLogError> {
         let state = State { lines: Vec::new(), waiting: Vec::new(), wake_at: 1, next, durable: next, closing: false };
-        let shared = Arc::new(Shared { state: Mutex::new(state), work: Condvar::new() });
+        let shared = Arc::new(Shared { state: Mutex::new(state), work: Condvar::new(), metrics: OnceLock::new() });
         let (own, followers) = (Arc::clone(&shared), Followers::default());
         let told = followers.clone();
         let thread = std::thread::Builder::new()
@@ -109,6 +112,12 @@ impl AuditLog {
             .spawn(move || own.write_all(sink, &told))
             .map_err(|error| AuditLogError { what: format!("its thread cannot be started: {error}") })?;
         Ok(Self { shared, followers, thread: Some(thread) })
+    }
+
+    /// Counts writes from now on.
+    pub(crate) fn measure_with(&self, metrics: Arc<Metrics>) {
+        // A second vault over the same log goes on counting where the first did.
+        let _ = self.shared.metrics.set(metrics);
     }
 
     /// Gives the devices that copy the log.
@@ -191,8 +200,16 @@ impl Shared {
         let mut last_group = 0;
         while let Some((waiting, end)) = self.take(&mut lines, last_group) {
             last_group = waiting.len();
+            let began = Instant::now();
             let written = if broken { sink.restore() } else { Ok(()) }.and_then(|()| sink.append(&lines));
             broken = written.is_err();
+            if let Some(metrics) = self.metrics.get() {
+                metrics.audit_seconds.observe(began.elapsed().as_secs_f64());
+                match &written {
+                    Ok(()) => drop(metrics.audit_records.inc_by(end.saturating_sub(self.lock().durable))),
+                    Err(_) => drop(metrics.audit_failures.inc()),
+                }
+            }
             match written {
                 Ok(()) => {
                     self.lock().durable = end;

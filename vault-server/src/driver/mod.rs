@@ -33,6 +33,7 @@ use crate::audit_log::AuditLog;
 use crate::audit_log::devices::DeviceRules;
 use crate::environment::Environment;
 use crate::facts::KnownFacts;
+use crate::metrics::Metrics;
 use crate::outside::Outside;
 use crate::storage::{Storage, StorageError};
 
@@ -80,7 +81,8 @@ pub struct Vault {
     storage: Arc<dyn Storage>,
     storage_kind: &'static str,
     log: AuditLog,
-    environment: Environment,
+    environment: Arc<Environment>,
+    metrics: Arc<Metrics>,
     /// Answers what pure code asks of the world outside.
     outside: Outside,
     settings: DriverSettings,

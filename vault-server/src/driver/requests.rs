@@ -40,6 +40,13 @@ impl Vault {
     /// # Errors
     /// Answers [`Refusal`]; a denial is on durable record by then.
     pub async fn handle(self: &Arc<Self>, request: Request) -> Result<Reply, Refusal> {
+        let measured = self.metrics.request(request.operation);
+        let result = self.carry_through(request).await;
+        measured.ended(&result);
+        result
+    }
+
+    async fn carry_through(self: &Arc<Self>, request: Request) -> Result<Reply, Refusal> {
         self.check_rate(&request).await?;
         let mut request = request;
         for _ in 0..ATTEMPTS_MAX {

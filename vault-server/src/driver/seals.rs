@@ -28,7 +28,9 @@ use crate::driver::stripes::Stripes;
 use crate::driver::{DriverSettings, Open, Vault, log_refusal, store_refusal};
 use crate::environment::Environment;
 use crate::facts::KnownFacts;
+use crate::metrics::Metrics;
 use crate::outside::Outside;
+use crate::storage::metered::MeteredStorage;
 use crate::storage::{CommitError, Storage};
 
 /// Longest wait for running requests when the vault is sealed; the door gives each one up long before.
@@ -102,6 +104,10 @@ impl Vault {
         environment: Environment,
         settings: DriverSettings,
     ) -> Result<Arc<Self>, Refusal> {
+        let environment = Arc::new(environment);
+        let metrics = Arc::new(Metrics::new(environment.now()));
+        log.measure_with(Arc::clone(&metrics));
+        let storage: Arc<dyn Storage> = Arc::new(MeteredStorage::new(storage, Arc::clone(&metrics)));
         let phase = tokio::sync::Mutex::new(read_phase(storage.as_ref()).await?);
         let (open, sealed, purge, collect, check_rotation) = Default::default();
         let snapshot_turns = Arc::new(Semaphore::new(1));
@@ -110,11 +116,14 @@ impl Vault {
             storage,
             storage_kind,
             log,
-            environment,
             outside: Outside::new(
                 KnownFacts { storage_kind: storage_kind.to_owned(), ..settings.facts.clone() },
                 settings.devices.clone(),
+                Arc::clone(&metrics),
+                Arc::clone(&environment),
             ),
+            environment,
+            metrics,
             settings,
             open,
             phase,
@@ -329,6 +338,7 @@ impl Vault {
     /// Records a refused share and gives the refusal for the caller.
     async fn refuse_share(&self, index: Option<u8>, error: &(dyn std::error::Error + Sync), caller: Caller) -> Refusal {
         let reason = error.to_string();
+        self.metrics.shares_refused.inc();
         self.note_seal_event(SealEvent::ShareRefused { index, reason: &reason }, caller).await;
         Refusal::invalid(reason)
     }

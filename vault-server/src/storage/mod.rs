@@ -8,6 +8,7 @@ pub mod cache;
 pub mod conformance;
 pub mod faults;
 pub mod memory;
+pub(crate) mod metered;
 pub mod sqlite;
 
 use std::future::Future;

@@ -16,6 +16,7 @@ mod faults;
 mod flow;
 mod identity;
 mod leases;
+mod metrics;
 mod oidc;
 mod quotas;
 mod rotation;

@@ -8,6 +8,7 @@ mod counters;
 mod host;
 mod leases;
 mod locked_users;
+mod metrics;
 mod mounts;
 mod openapi;
 mod password_policies;

@@ -1,8 +1,8 @@
 //! The endpoints of `sys/`, one line each.
 
 use super::{
-    absent, audit, capabilities, counters, done, host, leases, locked_users, mounts, openapi, password_policies,
-    plugins, policies, quotas, remount, rotate, seal, snapshot, tune, ui, wrapping,
+    absent, audit, capabilities, counters, done, host, leases, locked_users, metrics, mounts, openapi,
+    password_policies, plugins, policies, quotas, remount, rotate, seal, snapshot, tune, ui, wrapping,
 };
 use crate::engines::Route;
 use crate::engines::transit::tools;
@@ -174,6 +174,7 @@ pub(super) static ROUTES: &[Route] = &[
         &[(Write, tools::random)],
         "Draws a number of random bytes from a source",
     ),
+    Route::new("metrics", &[(Read, metrics::read)], "Tells what the server counts and measures of itself"),
     Route::sudo("plugins/catalog", &[(Read, plugins::list), (List, plugins::list)], "Lists what is built in"),
     Route::sudo(
         "plugins/catalog/{kind}",

@@ -1,0 +1,273 @@
+//! What the server counts and measures of itself, for Prometheus and for clients that ask in Vault's form.
+//!
+//! All metrics are listed in [`Metrics::new`] and described in docs/metrics.md, which a test compares with the list. No
+//! metric has a path, a name or a token among its labels: labels come from enums here, so that their number is bounded and
+//! they say nothing about what the vault holds.
+
+mod json;
+
+use std::time::Instant;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+use vault_core::question::MetricsFormat;
+use vault_core::refusal::{Class, Refusal};
+use vault_core::request::Operation;
+use vault_core::time::Timestamp;
+
+/// The operations that requests are counted by.
+const OPERATIONS: [(Operation, &str); 5] = [
+    (Operation::Read, "read"),
+    (Operation::List, "list"),
+    (Operation::Write, "write"),
+    (Operation::Patch, "patch"),
+    (Operation::Delete, "delete"),
+];
+
+/// How a request can end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Outcome {
+    /// It was answered.
+    Answered,
+    /// Policy, or what the caller showed, did not allow it.
+    Denied,
+    /// It could not be done as it was asked.
+    Refused,
+    /// The server could not do it.
+    Failed,
+    /// Nobody waited for the end.
+    GivenUp,
+}
+
+const OUTCOMES: [(Outcome, &str); 5] = [
+    (Outcome::Answered, "answered"),
+    (Outcome::Denied, "denied"),
+    (Outcome::Refused, "refused"),
+    (Outcome::Failed, "failed"),
+    (Outcome::GivenUp, "given_up"),
+];
+
+/// How a commit can end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum CommitOutcome {
+    /// It is durable.
+    Committed,
+    /// An expectation did not hold.
+    Conflict,
+    /// The store could not do it.
+    Failed,
+}
+
+const COMMIT_OUTCOMES: [(CommitOutcome, &str); 3] =
+    [(CommitOutcome::Committed, "committed"), (CommitOutcome::Conflict, "conflict"), (CommitOutcome::Failed, "failed")];
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct RequestLabels {
+    operation: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct OperationLabel {
+    operation: &'static str,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct OutcomeLabel {
+    outcome: &'static str,
+}
+
+/// Every metric of a server. What is touched by each request is looked up once, when the server starts.
+pub(crate) struct Metrics {
+    registry: Registry,
+    requests: [[Counter; OUTCOMES.len()]; OPERATIONS.len()],
+    request_seconds: [Histogram; OPERATIONS.len()],
+    commits: [Counter; COMMIT_OUTCOMES.len()],
+    commit_seconds: Histogram,
+    /// The revision of the newest commit.
+    pub(crate) store_revision: Gauge,
+    /// Records of the audit log that are durable.
+    pub(crate) audit_records: Counter,
+    /// Times that it could not be written.
+    pub(crate) audit_failures: Counter,
+    /// How long each write took, its sync included.
+    pub(crate) audit_seconds: Histogram,
+    /// Shares that were refused since the start.
+    pub(crate) shares_refused: Counter,
+}
+
+/// Durations from 50 µs to about 6.5 s.
+fn durations() -> Histogram {
+    Histogram::new(exponential_buckets(50e-6, 2.5, 14))
+}
+
+impl Metrics {
+    /// Lists every metric; `now` is when the server starts.
+    pub(crate) fn new(now: Timestamp) -> Self {
+        let mut all = Registry::default();
+        let registry = all.sub_registry_with_prefix("keyturn");
+        let build = Info::new(vec![("version", crate::VERSION)]);
+        registry.register("build", "The program that runs", build);
+        let started: Gauge = Gauge::default();
+        started.set(now.unix_seconds());
+        registry.register_with_unit("start_time", "When the server started, since 1970", Unit::Seconds, started);
+
+        let requests = Family::<RequestLabels, Counter>::default();
+        let request_seconds = Family::<OperationLabel, Histogram>::new_with_constructor(durations);
+        let commits = Family::<OutcomeLabel, Counter>::default();
+        let made = Self {
+            requests: OPERATIONS.map(|(_, operation)| {
+                OUTCOMES.map(|(_, outcome)| requests.get_or_create_owned(&RequestLabels { operation, outcome }))
+            }),
+            request_seconds: OPERATIONS
+                .map(|(_, operation)| request_seconds.get_or_create_owned(&OperationLabel { operation })),
+            commits: COMMIT_OUTCOMES.map(|(_, outcome)| commits.get_or_create_owned(&OutcomeLabel { outcome })),
+            commit_seconds: durations(),
+            store_revision: Gauge::default(),
+            audit_records: Counter::default(),
+            audit_failures: Counter::default(),
+            audit_seconds: durations(),
+            shares_refused: Counter::default(),
+            registry: Registry::default(),
+        };
+        registry.register("requests", "Requests of an unsealed vault, by how they ended", requests);
+        let help = "How long requests took, waiting for disk and log included";
+        registry.register_with_unit("request_duration", help, Unit::Seconds, request_seconds);
+        registry.register("storage_commits", "Batches given to the store, by how they ended", commits);
+        let help = "How long commits took";
+        registry.register_with_unit("storage_commit_duration", help, Unit::Seconds, made.commit_seconds.clone());
+        registry.register("storage_revision", "Revision of the newest commit", made.store_revision.clone());
+        registry.register("audit_records", "Records that are on stable storage", made.audit_records.clone());
+        let help = "Times that the audit log could not be written";
+        registry.register("audit_write_failures", help, made.audit_failures.clone());
+        let help = "How long writing and syncing a group of records took";
+        registry.register_with_unit("audit_sync_duration", help, Unit::Seconds, made.audit_seconds.clone());
+        registry.register("unseal_shares_refused", "Shares that were refused", made.shares_refused.clone());
+        Self { registry: all, ..made }
+    }
+
+    /// Begins to measure a request.
+    pub(crate) fn request(&self, operation: Operation) -> Measured<'_> {
+        let position = OPERATIONS.iter().position(|(own, _)| *own == operation).unwrap_or_default();
+        Measured { metrics: self, position, began: Instant::now(), outcome: Outcome::GivenUp }
+    }
+
+    /// Counts a commit.
+    pub(crate) fn committed(&self, outcome: CommitOutcome, began: Instant) {
+        let position = COMMIT_OUTCOMES.iter().position(|(own, _)| *own == outcome);
+        if let Some(counter) = position.and_then(|position| self.commits.get(position)) {
+            counter.inc();
+        }
+        self.commit_seconds.observe(began.elapsed().as_secs_f64());
+    }
+
+    /// Writes all metrics as they are now.
+    ///
+    /// # Errors
+    /// Answers with the reason if they cannot be written.
+    pub(crate) fn write(&self, format: MetricsFormat, now: Timestamp) -> Result<String, String> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry).map_err(|error| error.to_string())?;
+        match format {
+            MetricsFormat::Prometheus => Ok(text),
+            MetricsFormat::Json => Ok(json::of(&text, now).to_string()),
+        }
+    }
+}
+
+/// A request that is being measured; dropped before its end it counts as given up.
+pub(crate) struct Measured<'a> {
+    metrics: &'a Metrics,
+    position: usize,
+    began: Instant,
+    outcome: Outcome,
+}
+
+impl Measured<'_> {
+    /// Counts how the request ended.
+    pub(crate) fn ended<T>(mut self, result: &Result<T, Refusal>) {
+        self.outcome = match result.as_ref().map_err(|refusal| refusal.class) {
+            Ok(_) => Outcome::Answered,
+            Err(Class::Denied) => Outcome::Denied,
+            Err(Class::Busy | Class::Unavailable | Class::Internal) => Outcome::Failed,
+            Err(_) => Outcome::Refused,
+        };
+    }
+}
+
+impl Drop for Measured<'_> {
+    fn drop(&mut self) {
+        let outcome = OUTCOMES.iter().position(|(own, _)| *own == self.outcome).unwrap_or_default();
+        let counter = self.metrics.requests.get(self.position).and_then(|outcomes| outcomes.get(outcome));
+        if let (Some(counter), Some(seconds)) = (counter, self.metrics.request_seconds.get(self.position)) {
+            counter.inc();
+            seconds.observe(self.began.elapsed().as_secs_f64());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    static DOCUMENT: &str = include_str!("../../../docs/metrics.md");
+
+    fn text(metrics: &Metrics) -> String {
+        metrics.write(MetricsFormat::Prometheus, Timestamp(0)).unwrap()
+    }
+
+    #[test]
+    fn the_document_lists_every_metric_and_no_other() {
+        let exposed = text(&Metrics::new(Timestamp(0)));
+        let exposed: BTreeSet<(&str, &str)> = exposed
+            .lines()
+            .filter_map(|line| line.strip_prefix("# TYPE "))
+            .filter_map(|line| line.split_once(' '))
+            .collect();
+        let cells = |line: &'static str| line.trim_matches('|').split('|').map(|cell| cell.trim().trim_matches('`'));
+        let documented: BTreeSet<(&str, &str)> = DOCUMENT
+            .lines()
+            .filter(|line| line.starts_with("| `"))
+            .map(|line| (cells(line).next().unwrap(), cells(line).nth(1).unwrap()))
+            .collect();
+        assert_eq!(exposed, documented);
+    }
+
+    #[test]
+    fn requests_are_counted_by_their_end() {
+        let metrics = Metrics::new(Timestamp(0));
+        metrics.request(Operation::Read).ended(&Ok(()));
+        metrics.request(Operation::Read).ended::<()>(&Err(Refusal::denied()));
+        metrics.request(Operation::List).ended::<()>(&Err(Refusal::internal("x")));
+        metrics.request(Operation::Write).ended::<()>(&Err(Refusal::invalid("x")));
+        drop(metrics.request(Operation::Delete));
+        let text = text(&metrics);
+        for (operation, outcome) in
+            [("read", "answered"), ("read", "denied"), ("list", "failed"), ("write", "refused"), ("delete", "given_up")]
+        {
+            let line = format!("keyturn_requests_total{{operation=\"{operation}\",outcome=\"{outcome}\"}} 1");
+            assert!(text.lines().any(|own| own == line), "{line} in\n{text}");
+        }
+        let sums = text.lines().filter(|line| line.starts_with("keyturn_request_duration_seconds_count"));
+        assert_eq!(sums.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum::<u64>(), 5);
+    }
+
+    #[test]
+    fn labels_are_known_words() {
+        let text = text(&Metrics::new(Timestamp(0)));
+        let words: BTreeSet<&str> = text.split('"').skip(1).step_by(2).collect();
+        let known = OPERATIONS.iter().map(|(_, word)| *word).chain(OUTCOMES.iter().map(|(_, word)| *word));
+        let known: BTreeSet<&str> = known.chain(COMMIT_OUTCOMES.iter().map(|(_, word)| *word)).collect();
+        let is_bound = |word: &&str| word.parse::<f64>().is_ok() || *word == "+Inf" || *word == crate::VERSION;
+        let strange: Vec<_> = words.difference(&known).filter(|word| !is_bound(word)).collect();
+        assert!(strange.is_empty(), "{strange:?}");
+    }
+}
