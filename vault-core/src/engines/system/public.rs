@@ -20,6 +20,8 @@ const fn endpoint(path: &'static str, operations: &'static [Operation], summary:
 /// All of them, in the order of their paths.
 pub static PUBLIC: &[PublicEndpoint] = &[
     endpoint("sys/custody", &[Read], "Tells custodians which vault this is, how old, and whose shares have come"),
+    endpoint("sys/generate-root-token/attempt", &[Read, Write, Delete], "The same as sys/generate-root/attempt"),
+    endpoint("sys/generate-root-token/update", &[Write], "The same as sys/generate-root/update"),
     endpoint("sys/generate-root/attempt", &[Read, Write, Delete], "An attempt of custodians to make a root token"),
     endpoint("sys/generate-root/update", &[Write], "Takes a share towards a root token"),
     endpoint("sys/health", &[Read], "Tells how the server is, by a status code for each state"),
@@ -33,6 +35,14 @@ pub static PUBLIC: &[PublicEndpoint] = &[
     endpoint("sys/rekey-recovery-key/init", &[Read, Write, Delete], "Refuses: there are no recovery keys"),
     endpoint("sys/rekey-recovery-key/update", &[Write], "Refuses: there are no recovery keys"),
     endpoint("sys/rekey-recovery-key/verify", &[Read, Write, Delete], "Refuses: there are no recovery keys"),
+    endpoint("sys/rotate/recovery/backup", &[Read, Delete], "Refuses: there are no recovery keys"),
+    endpoint("sys/rotate/recovery/init", &[Read, Write, Delete], "Refuses: there are no recovery keys"),
+    endpoint("sys/rotate/recovery/update", &[Write], "Refuses: there are no recovery keys"),
+    endpoint("sys/rotate/recovery/verify", &[Read, Write, Delete], "Refuses: there are no recovery keys"),
+    endpoint("sys/rotate/root/backup", &[Read, Delete], "The same as sys/rekey/backup"),
+    endpoint("sys/rotate/root/init", &[Read, Write, Delete], "The same as sys/rekey/init"),
+    endpoint("sys/rotate/root/update", &[Write], "The same as sys/rekey/update"),
+    endpoint("sys/rotate/root/verify", &[Read, Write, Delete], "The same as sys/rekey/verify"),
     endpoint("sys/seal-status", &[Read], "Tells whether the vault is sealed and how many shares have come"),
     endpoint("sys/unseal", &[Write], "Takes a share"),
 ];

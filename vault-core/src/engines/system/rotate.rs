@@ -2,11 +2,10 @@
 
 use rand_core::CryptoRng;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{Call, Effect, Step};
 use crate::field;
-use crate::policy::{Ask, Capability};
 use crate::refusal::Refusal;
 use crate::reply::Reply;
 use crate::seal::rotation::RotationSettings;
@@ -45,13 +44,7 @@ pub(super) fn read_settings(call: &Call<'_>, view: &mut View, _: &mut dyn Crypto
 
 /// Writes the settings, for those who hold `sudo`; what is left out stays as it is.
 pub(super) fn write_settings(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
-    let ask = Ask {
-        path: call.request.path.as_str(),
-        capability: Capability::Sudo,
-        fields: &Map::new(),
-        wrapping_ttl: call.request.wrap_ttl,
-    };
-    if !call.acl()?.allows(&ask) {
+    if !call.has_sudo()? {
         return Err(Refusal::denied().into());
     }
     let asked: Settings = call.request.parse()?;

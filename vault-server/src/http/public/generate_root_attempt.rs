@@ -36,7 +36,7 @@ pub(super) fn answer(mut call: Call<'_>) -> Answer<'_> {
     Box::pin(async move {
         if call.is_read() {
             let status = call.edge.vault.root_status(call.named_attempt()?).await?;
-            return Ok(describe(&status, None, None));
+            return Ok(describe(&call, &status, None, None));
         }
         if *call.method == Method::DELETE {
             let named = call.named_attempt()?;
@@ -53,12 +53,13 @@ pub(super) fn answer(mut call: Call<'_>) -> Answer<'_> {
         }
         let caller = call.ceremony_caller(Operation::Write);
         let begun = call.edge.vault.begin_root(ask.otp.filter(|otp| !otp.is_empty()), caller).await?;
-        Ok(describe(&begun.status, None, begun.pad.as_ref()))
+        Ok(describe(&call, &begun.status, None, begun.pad.as_ref()))
     })
 }
 
 /// Writes how far an attempt is, with what it has come to or the one-time pad that was drawn for it.
 pub(super) fn describe(
+    call: &Call<'_>,
     status: &RootStatus,
     encoded: Option<&SecretText>,
     pad: Option<&SecretText>,
@@ -76,5 +77,5 @@ pub(super) fn describe(
         otp: pad.map_or("", SecretText::expose),
         otp_length: TOKEN_LENGTH_BYTES,
     };
-    envelope::json(StatusCode::OK, &state)
+    call.respond(&state)
 }

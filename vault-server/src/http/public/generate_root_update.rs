@@ -12,8 +12,10 @@ pub(super) fn answer(call: Call<'_>) -> Answer<'_> {
         }
         let (nonce, key) = call.parse::<Given>()?.into_parts()?;
         match call.edge.vault.give_root_share(nonce, key, call.caller()).await? {
-            RootOutcome::More(status) => Ok(generate_root_attempt::describe(&status, None, None)),
-            RootOutcome::Made { status, encoded } => Ok(generate_root_attempt::describe(&status, Some(&encoded), None)),
+            RootOutcome::More(status) => Ok(generate_root_attempt::describe(&call, &status, None, None)),
+            RootOutcome::Made { status, encoded } => {
+                Ok(generate_root_attempt::describe(&call, &status, Some(&encoded), None))
+            }
         }
     })
 }

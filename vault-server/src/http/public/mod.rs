@@ -22,14 +22,15 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 
 use axum::response::Response;
-use http::Method;
+use http::{Method, StatusCode};
+use serde::Serialize;
 use vault_core::id::{AttemptId, RequestId};
 use vault_core::path::RequestPath;
 use vault_core::refusal::Refusal;
 use vault_core::request::Operation;
 use vault_core::secret::{SecretBytes, SecretText};
 
-use super::Edge;
+use super::{Edge, envelope};
 use crate::driver::{Caller, CeremonyCaller};
 
 /// A call of a public endpoint.
@@ -53,6 +54,8 @@ pub(super) type Endpoint = for<'a> fn(Call<'a>) -> Answer<'a>;
 /// The public endpoints by path.
 const ENDPOINTS: &[(&str, Endpoint)] = &[
     ("sys/custody", custody::answer),
+    ("sys/generate-root-token/attempt", generate_root_attempt::answer),
+    ("sys/generate-root-token/update", generate_root_update::answer),
     ("sys/generate-root/attempt", generate_root_attempt::answer),
     ("sys/generate-root/update", generate_root_update::answer),
     ("sys/health", health::answer),
@@ -66,9 +69,20 @@ const ENDPOINTS: &[(&str, Endpoint)] = &[
     ("sys/rekey-recovery-key/init", rekey_recovery::answer),
     ("sys/rekey-recovery-key/update", rekey_recovery::answer),
     ("sys/rekey-recovery-key/verify", rekey_recovery::answer),
+    ("sys/rotate/recovery/backup", rekey_recovery::answer),
+    ("sys/rotate/recovery/init", rekey_recovery::answer),
+    ("sys/rotate/recovery/update", rekey_recovery::answer),
+    ("sys/rotate/recovery/verify", rekey_recovery::answer),
+    ("sys/rotate/root/backup", rekey_backup::answer),
+    ("sys/rotate/root/init", rekey_init::answer),
+    ("sys/rotate/root/update", rekey_update::answer),
+    ("sys/rotate/root/verify", rekey_verify::answer),
     ("sys/seal-status", seal_status::answer),
     ("sys/unseal", unseal::answer),
 ];
+
+/// Where OpenBao has the ceremonies since 2.5: the same calls, answered below `data`.
+const IN_ENVELOPE: [&str; 2] = ["sys/generate-root-token/", "sys/rotate/root/"];
 
 /// Finds the public endpoint at a path.
 pub(super) fn find(path: &str) -> Option<Endpoint> {
@@ -107,6 +121,20 @@ impl Call<'_> {
             None => Ok(None),
             Some(text) => parse_nonce(&text).map(Some),
         }
+    }
+
+    /// Answers a ceremony, in the form that belongs to the path.
+    fn respond<T: Serialize>(&self, value: &T) -> Response {
+        #[derive(Serialize)]
+        struct Enveloped<'a, T> {
+            request_id: String,
+            data: &'a T,
+        }
+        if IN_ENVELOPE.iter().any(|start| self.path.as_str().starts_with(start)) {
+            let enveloped = Enveloped { request_id: self.id.to_string(), data: value };
+            return envelope::json(StatusCode::OK, &enveloped);
+        }
+        envelope::json(StatusCode::OK, value)
     }
 
     fn is_read(&self) -> bool {

@@ -41,7 +41,7 @@ pub(super) fn answer(mut call: Call<'_>) -> Answer<'_> {
     Box::pin(async move {
         if call.is_read() {
             let status = call.edge.vault.rekey_status(call.named_attempt()?).await?;
-            return Ok(envelope::json(StatusCode::OK, &describe(&status)));
+            return Ok(call.respond(&describe(&status)));
         }
         if *call.method == Method::DELETE {
             let named = call.named_attempt()?;
@@ -55,7 +55,7 @@ pub(super) fn answer(mut call: Call<'_>) -> Answer<'_> {
         let ask = check(&call.parse()?)?;
         let caller = call.ceremony_caller(Operation::Write);
         let status = call.edge.vault.begin_rekey(ask, caller).await?;
-        Ok(envelope::json(StatusCode::OK, &describe(&status)))
+        Ok(call.respond(&describe(&status)))
     })
 }
 

@@ -1,6 +1,5 @@
 //! `sys/rekey/update`: takes one share after another towards new ones.
 
-use http::StatusCode;
 use serde::Serialize;
 use vault_core::refusal::Refusal;
 use vault_core::secret::SecretText;
@@ -8,7 +7,6 @@ use vault_core::sharing::Share;
 
 use super::{Answer, Call, Given, rekey_init};
 use crate::driver::{NewShares, RekeyOutcome};
-use crate::http::envelope;
 
 /// What the custodians must know when the store failed at the worst moment.
 const UNCERTAIN: &str = "the store did not tell whether the new shares are in force: keep both sets of shares until one \
@@ -36,13 +34,13 @@ pub(super) fn answer(call: Call<'_>) -> Answer<'_> {
         }
         let (nonce, key) = call.parse::<Given>()?.into_parts()?;
         match call.edge.vault.give_rekey_share(nonce, key, call.caller()).await? {
-            RekeyOutcome::More(status) => Ok(envelope::json(StatusCode::OK, &rekey_init::describe(&status))),
-            RekeyOutcome::Made(made) => Ok(write(&made)),
+            RekeyOutcome::More(status) => Ok(call.respond(&rekey_init::describe(&status))),
+            RekeyOutcome::Made(made) => Ok(write(&call, &made)),
         }
     })
 }
 
-fn write(made: &NewShares) -> axum::response::Response {
+fn write(call: &Call<'_>, made: &NewShares) -> axum::response::Response {
     let keys: Vec<SecretText> = made.shares.iter().map(Share::to_hex).collect();
     let keys_base64: Vec<SecretText> = made.shares.iter().map(Share::to_base64).collect();
     let answer = Made {
@@ -56,5 +54,5 @@ fn write(made: &NewShares) -> axum::response::Response {
         verification_nonce: made.verification.map(|nonce| nonce.to_string()),
         warnings: (!made.is_certain).then_some([UNCERTAIN]),
     };
-    envelope::json(StatusCode::OK, &answer)
+    call.respond(&answer)
 }
