@@ -41,7 +41,7 @@ func TestAudit(t *testing.T) {
 		must(t, err)
 	})
 
-	t.Run("tools hash, and metrics are told", func(t *testing.T) {
+	t.Run("tools hash", func(t *testing.T) {
 		secret, err := client.Logical().Write("sys/tools/hash/sha2-256", map[string]any{"input": "YWJj"})
 		must(t, err)
 		sum := "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
