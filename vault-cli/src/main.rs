@@ -7,6 +7,7 @@ mod failure;
 mod fields;
 mod input;
 mod output;
+mod passphrase;
 
 use std::process::ExitCode;
 

@@ -31,6 +31,9 @@ pub enum SshKeyError {
     /// There must be a type and a key.
     #[error("it is not a type and a key in base64, as in an OpenSSH .pub file")]
     NotALine,
+    /// Somebody gave what must stay secret.
+    #[error("this is a private key: name the file of the public one, which ends with .pub")]
+    Private,
     /// Another type of key.
     #[error("keys of type {kind:?} are not accepted, only ssh-ed25519 and sk-ssh-ed25519@openssh.com")]
     Kind {
@@ -58,6 +61,9 @@ impl SshPublicKey {
             return Err(SshKeyError::TooLong { length_bytes: line.len() });
         }
         let line = line.trim();
+        if line.starts_with("-----BEGIN") {
+            return Err(SshKeyError::Private);
+        }
         let mut parts = line.split_ascii_whitespace();
         let (Some(named), Some(base64), false) = (parts.next(), parts.next(), line.contains(['\n', '\r'])) else {
             return Err(SshKeyError::NotALine);
@@ -65,7 +71,7 @@ impl SshPublicKey {
         let kind = match named {
             ED25519 => ED25519,
             HARDWARE_ED25519 => HARDWARE_ED25519,
-            // What somebody put in the place of the type may be anything: a private key's first line, for example.
+            // What stands in the place of the type may be anything, of any length.
             other => return Err(SshKeyError::Kind { kind: other.chars().take(40).collect() }),
         };
         let blob = BASE64.decode(base64.as_bytes()).map_err(|_| SshKeyError::Content { kind })?;
@@ -153,6 +159,7 @@ mod tests {
         assert_eq!(SshPublicKey::parse(""), Err(SshKeyError::NotALine));
         assert_eq!(SshPublicKey::parse("ssh-ed25519"), Err(SshKeyError::NotALine));
         assert_eq!(SshPublicKey::parse(&format!("{line}\n{line}")), Err(SshKeyError::NotALine));
+        assert_eq!(SshPublicKey::parse("-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA"), Err(SshKeyError::Private));
         assert_eq!(SshPublicKey::parse("ssh-rsa AAAA"), Err(SshKeyError::Kind { kind: "ssh-rsa".to_owned() }));
         let content = Err(SshKeyError::Content { kind: ED25519 });
         assert_eq!(SshPublicKey::parse(&line[..line.len() - 4]), content);
