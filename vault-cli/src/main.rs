@@ -8,6 +8,7 @@ mod fields;
 mod input;
 mod memory;
 mod output;
+mod passphrase;
 
 use std::process::ExitCode;
 

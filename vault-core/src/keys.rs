@@ -37,6 +37,7 @@ const LABEL_ROW: &[u8] = b"keyturn/v1/row";
 const LABEL_KEYRING: &[u8] = b"keyturn/v1/keyring";
 const LABEL_BLINDING_GENERATOR: &[u8] = b"keyturn/v1/share/blinding-generator";
 const LABEL_SHARE_CHECKSUM: &[u8] = b"keyturn/v1/share/checksum";
+const LABEL_IDENTITY_FILE: &[u8] = b"keyturn/v1/identity-file";
 
 /// Derives the key that wraps the keyring from the 32 bytes of the unseal secret.
 pub fn seal_key(unseal_secret: &SecretKey, vault: VaultId) -> SecretKey {
@@ -92,6 +93,11 @@ pub(crate) fn row_associated_data(vault: VaultId, row: &RowKey, part: u8, term: 
 /// Gives the associated data of the wrapped keyring: label ‖ vault id.
 pub(crate) fn keyring_associated_data(vault: VaultId) -> Vec<u8> {
     [LABEL_KEYRING, &vault.0].concat()
+}
+
+/// Gives the associated data of the sealed part of a person's identity file: label ‖ header.
+pub fn identity_file_associated_data(header: &[u8]) -> Vec<u8> {
+    [LABEL_IDENTITY_FILE, header].concat()
 }
 
 /// Gives the second generator of the share commitments: the label hashed with SHA-512 and mapped to the group

@@ -12,12 +12,14 @@ mod lease;
 mod login;
 mod manual;
 mod operator;
+mod person;
 mod policy;
 mod raw;
 mod seal;
 mod secrets;
 #[cfg(feature = "server")]
 mod server;
+mod share;
 mod status;
 mod token;
 mod unseal;
@@ -75,6 +77,12 @@ pub(crate) enum Command {
     /// What custodians and operators do: new shares, root tokens, keys, snapshots
     #[command(subcommand)]
     Operator(operator::Command),
+    /// People: their keys, and the cards that go into a charter
+    #[command(subcommand)]
+    Person(person::Command),
+    /// A custodian's share on paper, and back
+    #[command(subcommand)]
+    Share(share::Command),
     /// Read any path
     Read(raw::Path),
     /// Write any path: fields, or a JSON object on standard input
@@ -110,6 +118,8 @@ pub(crate) async fn run(command: Command, global: &Global) -> Result<ExitCode, F
         Command::Lease(command) => lease::run(command, global).await,
         Command::Audit(command) => audit::run(command, global).await,
         Command::Operator(command) => operator::run(command, global).await,
+        Command::Person(command) => person::run(command, global),
+        Command::Share(command) => share::run(command, global),
         Command::Read(path) => raw::read(path, global).await,
         Command::Write(path) => raw::write(path, global).await,
         Command::List(path) => raw::list(path, global).await,
