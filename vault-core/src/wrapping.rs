@@ -9,7 +9,7 @@ use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::auth::token::{self, Alive, Token, TokenId, Wrapped, draw_accessor, draw_token};
+use crate::auth::token::{self, Alive, Kind, Token, TokenId, Wrapped, draw_accessor, draw_token};
 use crate::engines::{Call, Change, Step};
 use crate::id::EntityId;
 use crate::record_format;
@@ -24,6 +24,9 @@ pub const POLICY_NAME: &str = "response-wrapping";
 
 /// What a wrapping token may do.
 pub const POLICY_TEXT: &str = "path \"sys/wrapping/unwrap\" { capabilities = [\"update\"] }";
+
+/// Where wrapping tokens are used up.
+pub(crate) const UNWRAP_PATH: &str = "sys/wrapping/unwrap";
 
 /// Longest time that a reply is kept.
 pub const TTL_MAX: Span = Span(32 * 24 * 3600);
@@ -176,6 +179,8 @@ impl Kept {
 
 impl KeptGrant {
     fn into_grant(mut self) -> Grant {
+        // Service tokens have accessors, batch tokens have none.
+        let kind = if self.accessor.is_empty() { Kind::Batch } else { Kind::Service };
         Grant {
             token: SecretText::new(std::mem::take(&mut self.token)),
             accessor: std::mem::take(&mut self.accessor),
@@ -187,6 +192,7 @@ impl KeptGrant {
             orphan: self.orphan,
             uses: self.uses,
             entity: self.entity,
+            kind,
         }
     }
 }

@@ -14,15 +14,15 @@ use crate::engines::{Access, Change};
 use crate::flow::{Identified, Target};
 use crate::id::Revision;
 use crate::identity::{self, Alias, Entity, Group};
-use crate::keys::KeyedHash;
 use crate::mounts::Tables;
 use crate::names::Slot;
 use crate::policy::{AliasFacts, EntityFacts, GroupFacts, IdentityFacts};
-use crate::refusal::Refusal;
+use crate::refusal::{Class, Refusal};
 use crate::request::Request;
 use crate::store::Expect;
 use crate::view::{Interrupt, View};
-use token::{Alive, Finder, Token, TokenId};
+use crate::wrapping;
+use token::{Alive, Reader, Token, TokenId};
 
 /// Who makes a request.
 pub enum Sender {
@@ -162,33 +162,36 @@ pub fn admit_stranger(request: Request, target: Option<&Target>) -> Result<Ident
 /// Gives the request back when something must be fetched first, or with one refusal for every reason.
 pub fn identify(
     request: Request,
-    finder: &Finder<'_>,
-    token_ids: &KeyedHash,
+    reader: &Reader<'_>,
     view: &mut View,
 ) -> Result<Identified, Unidentified> {
-    match evidence(&request, finder, token_ids, view) {
+    match evidence(&request, reader, view) {
         Ok(identity) => Ok(Identified::new(request, Sender::Token(Box::new(identity)))),
         Err(Interrupt::Fetch) => Err(Unidentified::Fetch(request)),
+        // Clients tell by this answer that somebody else was faster with a wrapping token.
+        Err(Interrupt::Refuse(refusal))
+            if refusal.class == Class::Denied
+                && request.token.is_some()
+                && request.path.as_str() == wrapping::UNWRAP_PATH =>
+        {
+            let private = refusal.private.unwrap_or(refusal.public);
+            Err(Unidentified::Refused(request, wrapping::not_wrapping().with_private(private)))
+        }
         Err(Interrupt::Refuse(refusal)) => Err(Unidentified::Refused(request, refusal)),
     }
 }
 
-fn evidence(
-    request: &Request,
-    finder: &Finder<'_>,
-    token_ids: &KeyedHash,
-    view: &mut View,
-) -> Result<Identity, Interrupt> {
+fn evidence(request: &Request, reader: &Reader<'_>, view: &mut View) -> Result<Identity, Interrupt> {
     let refused = |why: &str| Interrupt::from(Refusal::denied().with_private(why));
     let shown = request.token.as_ref().ok_or_else(Refusal::denied)?;
-    let Alive { id, token, slot, revision } = finder.find(&TokenId::of(shown, token_ids), view)?;
+    let Alive { id, token, slot, revision } = reader.find(shown, view)?;
     if !token.may_come_from(request.remote.ip()) {
         return Err(refused("the token is bound to other addresses"));
     }
     let entity = match token.entity {
         None => None,
         Some(entity) => Some(
-            identity::find(finder.names, entity, view)?
+            identity::find(reader.finder.names, entity, view)?
                 .filter(|entity| !entity.disabled)
                 .ok_or_else(|| refused("the token's entity is disabled or gone"))?,
         ),

@@ -86,6 +86,11 @@ impl Entity {
         }
     }
 
+    /// Makes an entity that nobody gave a name: it is called after its id.
+    pub fn unnamed(id: EntityId, now: Timestamp) -> Self {
+        Self::new(id, format!("entity_{id}"), now)
+    }
+
     /// Gives the alias at a mount.
     pub fn alias_at(&self, mount_accessor: &str) -> Option<&Alias> {
         self.aliases.iter().find(|alias| alias.mount_accessor == mount_accessor)

@@ -74,7 +74,7 @@ fn make(
     let mut changes = Vec::new();
     let mut entity = owner.unwrap_or_else(|| {
         let id = EntityId::random(rng);
-        let made = Entity::new(id, format!("entity_{id}"), call.now);
+        let made = Entity::unnamed(id, call.now);
         changes.push(identity::lead(identity::name_slot(call.names, &made.name), id));
         made
     });

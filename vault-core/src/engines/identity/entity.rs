@@ -68,7 +68,7 @@ fn save(
     let mut changes = Vec::new();
     let mut entity = before.unwrap_or_else(|| {
         let id = EntityId::random(rng);
-        Entity::new(id, format!("entity_{id}"), call.now)
+        Entity::unnamed(id, call.now)
     });
     let asked_name = given(ask.name).map(checks::name).transpose()?;
     let slot_before = identity::name_slot(call.names, &entity.name);
