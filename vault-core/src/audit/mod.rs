@@ -9,8 +9,8 @@ mod line;
 
 use std::net::SocketAddr;
 
-use crate::auth::token::Kind;
 use crate::auth::Identity;
+use crate::auth::token::Kind;
 use crate::flow::Identified;
 use crate::id::RequestId;
 use crate::keys::KeyedHash;

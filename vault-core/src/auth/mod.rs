@@ -160,11 +160,7 @@ pub fn admit_stranger(request: Request, target: Option<&Target>) -> Result<Ident
 ///
 /// # Errors
 /// Gives the request back when something must be fetched first, or with one refusal for every reason.
-pub fn identify(
-    request: Request,
-    reader: &Reader<'_>,
-    view: &mut View,
-) -> Result<Identified, Unidentified> {
+pub fn identify(request: Request, reader: &Reader<'_>, view: &mut View) -> Result<Identified, Unidentified> {
     match evidence(&request, reader, view) {
         Ok(identity) => Ok(Identified::new(request, Sender::Token(Box::new(identity)))),
         Err(Interrupt::Fetch) => Err(Unidentified::Fetch(request)),

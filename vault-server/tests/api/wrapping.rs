@@ -38,7 +38,9 @@ async fn a_reply_is_kept_and_given_once() {
     assert_eq!((&seen["data"]["creation_ttl"], &seen["data"]["creation_path"]), (&json!(120), &json!("kv/a")));
     let given = vault.expect_as(&token, 200, "POST", "sys/wrapping/unwrap", None).await;
     assert_eq!(given["data"]["x"], json!("1"));
-    vault.expect_as(&token, 403, "POST", "sys/wrapping/unwrap", None).await;
+    let spent = vault.expect_as(&token, 400, "POST", "sys/wrapping/unwrap", None).await;
+    assert_eq!(spent["errors"], json!(["wrapping token is not valid or does not exist"]));
+    vault.expect_as("", 403, "POST", "sys/wrapping/unwrap", None).await;
     vault.expect(400, "POST", "sys/wrapping/unwrap", Some(json!({ "token": token }))).await;
     vault.expect_as("", 400, "POST", "sys/wrapping/lookup", Some(json!({ "token": token }))).await;
 }

@@ -50,7 +50,8 @@ impl TokenType {
     /// # Errors
     /// Refuses any other word.
     pub fn parse(word: &str) -> Result<Self, Refusal> {
-        let known = Self::ALL.into_iter().find(|kind| kind.word() == word || (*kind == Self::Default && word.is_empty()));
+        let known =
+            Self::ALL.into_iter().find(|kind| kind.word() == word || (*kind == Self::Default && word.is_empty()));
         known.ok_or_else(|| {
             Refusal::invalid("token_type is 'service', 'batch', 'default', 'default-service' or 'default-batch'")
         })

@@ -49,12 +49,7 @@ pub(super) fn of_accessor(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRn
 }
 
 /// Compiles the rules in force for a token.
-fn acl(
-    call: &Call<'_>,
-    found: Result<Alive, Interrupt>,
-    view: &mut View,
-    otherwise: &str,
-) -> Result<Acl, Interrupt> {
+fn acl(call: &Call<'_>, found: Result<Alive, Interrupt>, view: &mut View, otherwise: &str) -> Result<Acl, Interrupt> {
     let token = match found {
         Ok(alive) => alive.token,
         Err(Interrupt::Refuse(refusal)) if refusal.class == Class::Denied => {

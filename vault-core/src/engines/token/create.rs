@@ -9,8 +9,8 @@ use serde_json::Value;
 use super::role::{self, Role};
 use super::{Call, Step};
 use crate::auth::login::{KnownAs, enter, issue};
-use crate::auth::token::lifetime::{self, Bounds, Life};
 use crate::auth::policies_of;
+use crate::auth::token::lifetime::{self, Bounds, Life};
 use crate::auth::token::{self, DESCENT_MAX, Kind, Token, TokenId, TokenType, draw_accessor};
 use crate::engines::Change;
 use crate::field::span;
@@ -277,7 +277,8 @@ fn describe(
         uses_left: (uses > 0).then_some(uses),
         renewable: kind == Kind::Service
             && !endless
-            && ask.renewable.unwrap_or(true) && role.is_none_or(|role| role.renewable),
+            && ask.renewable.unwrap_or(true)
+            && role.is_none_or(|role| role.renewable),
         role: role.map(|role| role.name.clone()),
         bound_cidrs: role.map(|role| role.bound_cidrs.clone()).unwrap_or_default(),
         ..Token::new(accessor, policies, call.now)

@@ -5,8 +5,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Call, Step, Subject};
-use crate::auth::token::{Kind, Token};
 use crate::auth::token::lifetime::{self, Bounds};
+use crate::auth::token::{Kind, Token};
 use crate::engines::{self, Change, Renewal};
 use crate::field::span;
 use crate::refusal::Refusal;
