@@ -5,6 +5,8 @@ use serde_json::json;
 use super::*;
 use crate::auth::failures;
 use crate::auth::token::{Kind, TokenType};
+use crate::identity::Groups;
+use crate::mounts::Tables;
 
 impl Fixture {
     fn secret_id(&mut self) -> String {
@@ -108,8 +110,7 @@ fn a_role_asks_for_batch_tokens() {
     let text = crate::secret::SecretText::new(grant.token.expose().to_owned());
     // No mount of the tables has the fixture's id: to the finder the auth method is disabled.
     assert!(auth.store.read(|view| auth.store.reader().find(&text, view).map(|_| ())).is_err());
-    let with = |mount: Mount| crate::mounts::Tables::new([mount], [], crate::identity::Groups::default());
-    auth.store.tables = with(auth.mount.clone());
+    auth.store.tables = Tables::new([auth.mount.clone()], [], Groups::default());
     let alive = |auth: &Fixture| auth.store.read(|view| auth.store.reader().find(&text, view).map(|_| ())).is_ok();
     assert!(alive(&auth));
     auth.store.now = auth.store.now.after(Span(60));
