@@ -448,3 +448,22 @@ fn damaged(policy: &str, error: &dyn std::fmt::Display) -> Refusal {
 fn slots(view: &mut View, names: &Names, folder: &Folder) -> Result<Vec<Slot>, Interrupt> {
     Ok(view.list(folder)?.iter().map(|name| names.entry(folder, name)).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engines::test_store::TestStore;
+
+    #[test]
+    fn a_mount_keeps_its_token_type_and_one_from_before_has_none() {
+        let mut mount = crate::engines::test_store::mount("auth/a/", "approle", "");
+        mount.settings.max_lease_ttl = Span(7);
+        mount.settings.token_type = TokenType::Batch;
+        let Change::Put { payload, .. } = mount.store(&TestStore::new().names).unwrap() else { panic!("no row") };
+        let read = Mount::decode(&payload).unwrap();
+        assert_eq!((read.settings.token_type, read.settings.max_lease_ttl), (TokenType::Batch, Span(7)));
+        let before = record_format::encode(MOUNT_VERSION_BEFORE_TOKEN_TYPES, &mount).unwrap();
+        let read = Mount::decode(&before).unwrap();
+        assert_eq!((read.settings.token_type, read.settings.max_lease_ttl), (TokenType::Default, Span(7)));
+    }
+}
