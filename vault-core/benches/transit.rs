@@ -8,10 +8,10 @@ use divan::{Bencher, black_box};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use vault_core::auth::Sender;
+use vault_core::auth::token::BatchTokens;
 use vault_core::barrier::KeyringFacts;
 use vault_core::engines::{self, Call, Change, Step};
-use vault_core::id::Term;
-use vault_core::id::{MountId, RequestId, Revision};
+use vault_core::id::{MountId, RequestId, Revision, Term, VaultId};
 use vault_core::keys::KeyedHash;
 use vault_core::mounts::{Mount, MountSettings, Tables};
 use vault_core::names::{Names, Slot};
@@ -37,6 +37,7 @@ struct Bench {
     mount: Mount,
     names: Names,
     token_ids: KeyedHash,
+    batch_tokens: BatchTokens,
     tables: Tables,
     rng: StdRng,
     row: Option<(Slot, SecretBytes)>,
@@ -59,6 +60,7 @@ impl Bench {
             mount,
             names: Names::new(&key),
             token_ids: KeyedHash::new(&key),
+            batch_tokens: BatchTokens::new(SecretKey::fill_with(|key| key.fill(6)), VaultId([1; 16])),
             tables: Tables::default(),
             rng: StdRng::seed_from_u64(1),
             row: None,
@@ -85,6 +87,7 @@ impl Bench {
             tables: &self.tables,
             names: &self.names,
             token_ids: &self.token_ids,
+            batch_tokens: &self.batch_tokens,
             audit_values: &self.token_ids,
             now: NOW,
             keyring: KeyringFacts { term: Term::FIRST, installed_at: NOW, encryptions: 0 },

@@ -12,6 +12,7 @@ use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::auth::token::BatchTokens;
 use crate::flow::Recorded;
 use crate::id::{Term, VaultId};
 use crate::keys::{self, KeyedHash};
@@ -55,6 +56,7 @@ pub struct Barrier {
     terms: RwLock<Terms>,
     names: Names,
     token_ids: KeyedHash,
+    batch_tokens: BatchTokens,
     audit_values: KeyedHash,
     snapshots: KeyedHash,
 }
@@ -189,6 +191,7 @@ impl Barrier {
             vault,
             names: Names::new(&keys::names_key(&root)),
             token_ids: KeyedHash::new(&keys::token_ids_key(&root)),
+            batch_tokens: BatchTokens::new(keys::batch_tokens_key(&root), vault),
             audit_values: KeyedHash::new(&keys::audit_values_key(&root)),
             snapshots: KeyedHash::new(&keys::snapshots_key(&root)),
             root,
@@ -247,6 +250,11 @@ impl Barrier {
     /// Gives the hasher under which tokens are stored.
     pub const fn token_ids(&self) -> &KeyedHash {
         &self.token_ids
+    }
+
+    /// Gives what seals batch tokens and opens them.
+    pub const fn batch_tokens(&self) -> &BatchTokens {
+        &self.batch_tokens
     }
 
     /// Gives the hasher that stands in for secret values in the audit log.
@@ -387,7 +395,7 @@ fn text(bytes: SecretBytes) -> Result<String, BarrierError> {
 }
 
 /// Seals `plain` as nonce (24 bytes) ‖ ciphertext ‖ tag (16 bytes) with XChaCha20-Poly1305.
-fn seal_box(
+pub(crate) fn seal_box(
     key: &SecretKey,
     associated_data: &[u8],
     plain: &[u8],
@@ -405,7 +413,8 @@ fn seal_box(
     Ok(output)
 }
 
-fn open_box(key: &SecretKey, associated_data: &[u8], sealed: &[u8]) -> Result<SecretBytes, BarrierError> {
+/// Opens what [`seal_box`] sealed.
+pub(crate) fn open_box(key: &SecretKey, associated_data: &[u8], sealed: &[u8]) -> Result<SecretBytes, BarrierError> {
     let (nonce, sealed) = sealed.split_first_chunk::<NONCE_LENGTH_BYTES>().ok_or(BarrierError::Format)?;
     let cipher = XChaCha20Poly1305::new(&Key::from(*key.expose()));
     cipher

@@ -5,6 +5,7 @@
 //!                                                  └─ key-check   tells a right s from a wrong one
 //! keyring root (random) ──HKDF-SHA-512─┬─ names        keyed hashes of storage names
 //!                                      ├─ token-ids    keyed hashes of tokens
+//!                                      ├─ batch-tokens seals the texts of batch tokens
 //!                                      ├─ audit-values keyed hashes of values in the audit log
 //!                                      └─ snapshots    seal the sums of snapshots
 //! barrier term (random) ──HKDF-SHA-512─┬─ system       seals what the vault itself needs
@@ -29,6 +30,7 @@ const LABEL_SEAL_KEY: &[u8] = b"keyturn/v1/seal-key";
 const LABEL_KEY_CHECK: &[u8] = b"keyturn/v1/key-check";
 const LABEL_NAMES: &[u8] = b"keyturn/v1/names";
 const LABEL_TOKEN_IDS: &[u8] = b"keyturn/v1/token-ids";
+const LABEL_BATCH_TOKENS: &[u8] = b"keyturn/v1/batch-tokens";
 const LABEL_AUDIT_VALUES: &[u8] = b"keyturn/v1/audit-values";
 const LABEL_SNAPSHOTS: &[u8] = b"keyturn/v1/snapshots";
 const LABEL_BARRIER_SYSTEM: &[u8] = b"keyturn/v1/barrier/system";
@@ -57,6 +59,11 @@ pub fn names_key(keyring_root: &SecretKey) -> SecretKey {
 /// Derives the key of the keyed hashes under which tokens are stored.
 pub fn token_ids_key(keyring_root: &SecretKey) -> SecretKey {
     derive(keyring_root, None, LABEL_TOKEN_IDS)
+}
+
+/// Derives the key that seals the texts of batch tokens.
+pub fn batch_tokens_key(keyring_root: &SecretKey) -> SecretKey {
+    derive(keyring_root, None, LABEL_BATCH_TOKENS)
 }
 
 /// Derives the key of the keyed hashes that stand for secret values in the audit log.
@@ -98,6 +105,11 @@ pub(crate) fn keyring_associated_data(vault: VaultId) -> Vec<u8> {
 /// Gives the associated data of the sealed part of a person's identity file: label ‖ header.
 pub fn identity_file_associated_data(header: &[u8]) -> Vec<u8> {
     [LABEL_IDENTITY_FILE, header].concat()
+}
+
+/// Gives the associated data of a batch token: label ‖ vault id ‖ format.
+pub(crate) fn batch_token_associated_data(vault: VaultId, format: u8) -> Vec<u8> {
+    [LABEL_BATCH_TOKENS, &vault.0, &[format]].concat()
 }
 
 /// Gives the second generator of the share commitments: the label hashed with SHA-512 and mapped to the group
@@ -183,6 +195,7 @@ mod tests {
             SecretKey::fill_with(|key| *key = key_check(&secret, vault)),
             names_key(&secret),
             token_ids_key(&secret),
+            batch_tokens_key(&secret),
             audit_values_key(&secret),
             snapshots_key(&secret),
             barrier_system_key(&secret),

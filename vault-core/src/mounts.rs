@@ -8,6 +8,7 @@ use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 
 use crate::audit::{self, Device};
+use crate::auth::token::TokenType;
 use crate::engines::Change;
 use crate::id::MountId;
 use crate::identity::{self, Groups};
@@ -25,7 +26,8 @@ use crate::wrapping;
 /// Longest time to live where nothing else is set: 32 days, as in Vault.
 pub const TTL_MAX_DEFAULT: Span = Span(32 * 24 * 3600);
 
-const MOUNT_VERSION: u8 = 2;
+const MOUNT_VERSION: u8 = 3;
+const MOUNT_VERSION_BEFORE_TOKEN_TYPES: u8 = 2;
 const MOUNT_VERSION_BEFORE_AUTH_METHODS: u8 = 1;
 
 /// What is mounted from the start: path, type, description.
@@ -81,6 +83,9 @@ pub struct MountSettings {
     pub force_no_cache: bool,
     /// How an auth method answers repeated failures.
     pub lockout: Lockout,
+    /// Which kind of tokens an auth method makes. Rows hold it behind the rest, as of version 3.
+    #[serde(skip)]
+    pub token_type: TokenType,
 }
 
 /// How an auth method answers repeated failures of one user or from one source.
@@ -136,6 +141,7 @@ impl From<MountBeforeAuthMethods> for Mount {
             audit_non_hmac_response_keys: settings.audit_non_hmac_response_keys,
             force_no_cache: settings.force_no_cache,
             lockout: Lockout::default(),
+            token_type: TokenType::Default,
         };
         Self { path, kind, id, accessor, description, options, settings }
     }
@@ -162,7 +168,7 @@ impl Mount {
     /// # Errors
     /// Refuses with an internal error if it cannot be written.
     pub fn store(&self, names: &Names) -> Result<Change, Refusal> {
-        let payload = record_format::encode(MOUNT_VERSION, self)?;
+        let payload = record_format::encode(MOUNT_VERSION, &(self, self.settings.token_type))?;
         Ok(Change::Put { slot: mount_slot(names, &self.path), payload })
     }
 
@@ -175,7 +181,12 @@ impl Mount {
             let old: MountBeforeAuthMethods = record_format::decode(MOUNT_VERSION_BEFORE_AUTH_METHODS, payload)?;
             return Ok(old.into());
         }
-        record_format::decode(MOUNT_VERSION, payload)
+        if record_format::version(payload) == Some(MOUNT_VERSION_BEFORE_TOKEN_TYPES) {
+            return record_format::decode(MOUNT_VERSION_BEFORE_TOKEN_TYPES, payload);
+        }
+        let (mut mount, token_type): (Self, TokenType) = record_format::decode(MOUNT_VERSION, payload)?;
+        mount.settings.token_type = token_type;
+        Ok(mount)
     }
 
     /// Gives an option, or nothing.
@@ -436,4 +447,23 @@ fn damaged(policy: &str, error: &dyn std::fmt::Display) -> Refusal {
 
 fn slots(view: &mut View, names: &Names, folder: &Folder) -> Result<Vec<Slot>, Interrupt> {
     Ok(view.list(folder)?.iter().map(|name| names.entry(folder, name)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engines::test_store::TestStore;
+
+    #[test]
+    fn a_mount_keeps_its_token_type_and_one_from_before_has_none() {
+        let mut mount = crate::engines::test_store::mount("auth/a/", "approle", "");
+        mount.settings.max_lease_ttl = Span(7);
+        mount.settings.token_type = TokenType::Batch;
+        let Change::Put { payload, .. } = mount.store(&TestStore::new().names).unwrap() else { panic!("no row") };
+        let read = Mount::decode(&payload).unwrap();
+        assert_eq!((read.settings.token_type, read.settings.max_lease_ttl), (TokenType::Batch, Span(7)));
+        let before = record_format::encode(MOUNT_VERSION_BEFORE_TOKEN_TYPES, &mount).unwrap();
+        let read = Mount::decode(&before).unwrap();
+        assert_eq!((read.settings.token_type, read.settings.max_lease_ttl), (TokenType::Default, Span(7)));
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::auth::token::Token;
+use crate::auth::token::{Kind, Token};
 use crate::id::EntityId;
 use crate::refusal::Refusal;
 use crate::secret::{SecretBytes, SecretText};
@@ -127,6 +127,8 @@ pub struct Grant {
     pub identity_policies: Vec<String>,
     /// The entity that it acts for.
     pub entity: Option<EntityId>,
+    /// How it is kept.
+    pub kind: Kind,
 }
 
 impl Grant {
@@ -143,6 +145,7 @@ impl Grant {
             uses: token.uses_left.unwrap_or(0),
             identity_policies: Vec::new(),
             entity: token.entity,
+            kind: token.kind,
         }
     }
 }

@@ -9,7 +9,7 @@ use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::auth::token::{self, Alive, Token, TokenId, Wrapped, draw_accessor, draw_token};
+use crate::auth::token::{self, Alive, Kind, Token, TokenId, Wrapped, draw_accessor, draw_token};
 use crate::engines::{Call, Change, Step};
 use crate::id::EntityId;
 use crate::record_format;
@@ -194,6 +194,8 @@ impl Kept {
 
 impl KeptGrant {
     fn into_grant(mut self) -> Grant {
+        // Service tokens have accessors, batch tokens have none.
+        let kind = if self.accessor.is_empty() { Kind::Batch } else { Kind::Service };
         Grant {
             token: SecretText::new(std::mem::take(&mut self.token)),
             accessor: std::mem::take(&mut self.accessor),
@@ -205,6 +207,7 @@ impl KeptGrant {
             orphan: self.orphan,
             uses: self.uses,
             entity: self.entity,
+            kind,
         }
     }
 }

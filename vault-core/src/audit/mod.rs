@@ -10,6 +10,7 @@ mod line;
 use std::net::SocketAddr;
 
 use crate::auth::Identity;
+use crate::auth::token::Kind;
 use crate::flow::Identified;
 use crate::id::RequestId;
 use crate::keys::KeyedHash;
@@ -222,7 +223,11 @@ fn write_identity(line: &mut Line, request: &Request, identity: Option<&Identity
     match (identity, &request.token) {
         (Some(identity), _) => line.object("who", |line| {
             let token = identity.token();
-            line.hashed("accessor", token.accessor.as_bytes(), hash);
+            match (token.kind, &request.token) {
+                // Nothing else names a batch token.
+                (Kind::Batch, Some(text)) => line.hashed("batch_token", text.expose().as_bytes(), hash),
+                _ => line.hashed("accessor", token.accessor.as_bytes(), hash),
+            }
             line.text("display_name", &token.display_name);
             line.list("policies", &token.policies);
             line.text("made_by", &token.path);
@@ -262,7 +267,10 @@ fn write_content(line: &mut Line, outcome: &str, content: &Content, hash: &Keyed
     }
     if let Some(grant) = &content.auth {
         line.object("auth", |line| {
-            line.hashed("accessor", grant.accessor.as_bytes(), hash);
+            match grant.kind {
+                Kind::Batch => line.hashed("batch_token", grant.token.expose().as_bytes(), hash),
+                Kind::Service => line.hashed("accessor", grant.accessor.as_bytes(), hash),
+            }
             line.list("policies", &grant.policies);
             line.number("lease_duration_seconds", grant.lease_duration.0);
         });

@@ -1,9 +1,11 @@
-//! Failed logins, counted by user and by source: after too many of either, further ones are refused for a while.
+//! Failed logins, counted by user and by source, or for applications by role and source together: after too many,
+//! further ones are refused for a while.
 //!
 //! The counters of a mount lie in a fixed number of buckets, each a row with a fixed number of counters, so that
 //! strangers cannot fill the store: at most [`BUCKETS`] × [`COUNTERS_MAX`] users and as many sources are told apart. A
 //! counter that finds its bucket full takes over the lowest one there and counts on from it (the space-saving algorithm,
-//! Metwally et al. 2005): a count can then be too high, never too low.
+//! Metwally et al. 2005): a count can then be too high, never too low. Counts of a role and a source lie in the bucket of
+//! the source and begin at one, so that no stranger locks an application out: what others do never counts for it.
 
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +31,8 @@ const COUNTERS_MAX: usize = 16;
 enum Kind {
     User,
     Source,
+    /// A role together with a source, in the bucket of the source.
+    RoleFrom,
 }
 
 /// The failures of one user or source.
@@ -55,6 +59,7 @@ impl Counter {
 struct Tally {
     slot: Slot,
     key: String,
+    kind: Kind,
     stored: bool,
     counters: Vec<Counter>,
 }
@@ -73,13 +78,28 @@ impl Attempts {
     /// # Errors
     /// Stops when something must be fetched first or cannot be read.
     pub(crate) fn load(call: &Call<'_>, user: &str, view: &mut View) -> Result<Self, Interrupt> {
+        let source = Network::of(call.request.remote.ip()).to_string();
+        let find = |kind, key: String| (kind, slot(call.mount, call.names, kind, &key), key);
+        Self::read(call, vec![find(Kind::User, user.to_owned()), find(Kind::Source, source)], view)
+    }
+
+    /// Reads what is known of logins to a role from the caller's source alone. `role_id` need not be anybody's.
+    ///
+    /// # Errors
+    /// Stops when something must be fetched first or cannot be read.
+    pub(crate) fn load_role(call: &Call<'_>, role_id: &str, view: &mut View) -> Result<Self, Interrupt> {
+        let source = Network::of(call.request.remote.ip()).to_string();
+        let slot = slot(call.mount, call.names, Kind::RoleFrom, &source);
+        Self::read(call, vec![(Kind::RoleFrom, slot, format!("{source} {role_id}"))], view)
+    }
+
+    fn read(call: &Call<'_>, counted: Vec<(Kind, Slot, String)>, view: &mut View) -> Result<Self, Interrupt> {
         let lockout = &call.mount.settings.lockout;
-        let counted: Vec<(Slot, String)> =
-            keys(call, user).into_iter().map(|(kind, key)| (slot(call.mount, call.names, kind, &key), key)).collect();
-        view.prefetch(counted.iter().map(|(slot, _)| slot));
+        let counted: Vec<_> = counted.into_iter().filter(|_| !lockout.disabled).collect();
+        view.prefetch(counted.iter().map(|(_, slot, _)| slot));
         let mut tallies = Vec::new();
-        for (slot, key) in counted {
-            tallies.push(Tally::load(slot, key, lockout, call.now, view)?);
+        for (kind, slot, key) in counted {
+            tallies.push(Tally::load(kind, slot, key, lockout, call.now, view)?);
         }
         Ok(Self { tallies, lockout: lockout.clone(), now: call.now })
     }
@@ -89,7 +109,7 @@ impl Attempts {
         self.tallies.iter().filter_map(Tally::standing).any(|counter| counter.locks(&self.lockout))
     }
 
-    /// Gives the changes that count a failure of both.
+    /// Gives the changes that count a failure of each.
     ///
     /// # Errors
     /// Refuses with an internal error if a row cannot be written.
@@ -98,7 +118,7 @@ impl Attempts {
         self.tallies.into_iter().map(|tally| tally.counted(now).change()).collect()
     }
 
-    /// Gives the changes that forget the user's failures. Those of the source stay: somebody with a user of their own
+    /// Gives the changes that forget the user's failures, or those of the role from the source. Those of the source stay: somebody with a user of their own
     /// could otherwise try others' passwords without end.
     ///
     /// # Errors
@@ -110,13 +130,20 @@ impl Attempts {
 }
 
 impl Tally {
-    fn load(slot: Slot, key: String, lockout: &Lockout, now: Timestamp, view: &mut View) -> Result<Self, Interrupt> {
+    fn load(
+        kind: Kind,
+        slot: Slot,
+        key: String,
+        lockout: &Lockout,
+        now: Timestamp,
+        view: &mut View,
+    ) -> Result<Self, Interrupt> {
         let (stored, mut counters) = match view.entry(&slot)? {
             None => (false, Vec::new()),
             Some(row) => (true, record_format::decode::<Vec<Counter>>(VERSION, &row.payload)?),
         };
         counters.retain(|counter| counter.is_live(lockout, now));
-        Ok(Self { slot, key, stored, counters })
+        Ok(Self { slot, key, kind, stored, counters })
     }
 
     fn own(&self) -> Option<&Counter> {
@@ -124,17 +151,20 @@ impl Tally {
     }
 
     /// Gives the counter that bounds the failures from above: the own one, or in a full bucket the lowest, whose place
-    /// it may have lost.
+    /// it may have lost. A role and a source have their own or none.
     fn standing(&self) -> Option<&Counter> {
-        self.own().or_else(|| {
-            let full = self.counters.len() >= COUNTERS_MAX;
-            self.counters.iter().filter(|_| full).min_by_key(|counter| counter.failures)
-        })
+        self.own().or_else(|| self.lowest().filter(|_| self.kind != Kind::RoleFrom))
+    }
+
+    /// Gives the counter that a new one takes the place of: in a full bucket the lowest.
+    fn lowest(&self) -> Option<&Counter> {
+        let full = self.counters.len() >= COUNTERS_MAX;
+        self.counters.iter().filter(|_| full).min_by_key(|counter| counter.failures)
     }
 
     fn counted(mut self, now: Timestamp) -> Self {
         let failures = self.standing().map_or(0, |counter| counter.failures).saturating_add(1);
-        let leaving = self.own().or_else(|| self.standing()).map(|counter| counter.key.clone());
+        let leaving = self.own().or_else(|| self.lowest()).map(|counter| counter.key.clone());
         self.counters.retain(|counter| Some(&counter.key) != leaving.as_ref());
         self.counters.push(Counter { key: self.key.clone(), failures, last_at: now });
         self
@@ -159,7 +189,7 @@ pub(crate) fn folder(mount: &Mount, names: &Names) -> Folder {
     mount.folder(names, "failures")
 }
 
-/// Lists the users of each mount that are locked out, by name.
+/// Lists the users and roles of each mount that are locked out, by name; a role is listed if it is from any source.
 ///
 /// # Errors
 /// Stops when something must be fetched first or cannot be read.
@@ -175,8 +205,8 @@ pub(crate) fn locked_users<'a>(
         let folder = folder(mount, names);
         match view.list(&folder) {
             Ok(listed) => {
-                let users = listed.iter().filter(|name| name.starts_with(Kind::User.word()));
-                rows.push((mount, users.map(|name| names.entry(&folder, name)).collect::<Vec<_>>()));
+                let slots = listed.iter().filter_map(|name| Some((Kind::of(name)?, names.entry(&folder, name))));
+                rows.push((mount, slots.filter(|(kind, _)| *kind != Kind::Source).collect::<Vec<_>>()));
             }
             // All listings are wanted together, so that their number does not count as so many rounds.
             Err(Interrupt::Fetch) => missing = true,
@@ -186,23 +216,24 @@ pub(crate) fn locked_users<'a>(
     if missing {
         return Err(Interrupt::Fetch);
     }
-    view.prefetch(rows.iter().flat_map(|(_, slots)| slots));
+    view.prefetch(rows.iter().flat_map(|(_, slots)| slots.iter().map(|(_, slot)| slot)));
     let mut locked = Vec::new();
     for (mount, slots) in rows {
         let lockout = &mount.settings.lockout;
         let mut users = Vec::new();
-        for slot in slots {
-            let tally = Tally::load(slot, String::new(), lockout, now, view)?;
-            let counters = tally.counters.into_iter().filter(|counter| counter.locks(lockout));
-            users.extend(counters.map(|counter| counter.key));
+        for (kind, slot) in slots {
+            let tally = Tally::load(kind, slot, String::new(), lockout, now, view)?;
+            let counters = tally.counters.iter().filter(|counter| counter.locks(lockout));
+            users.extend(counters.map(|counter| kind.name(&counter.key).to_owned()));
         }
         users.sort_unstable();
+        users.dedup();
         locked.push((mount, users));
     }
     Ok(locked)
 }
 
-/// Gives the change that forgets a user's failures; none if there are none.
+/// Gives the changes that forget a user's failures, and those of a role from anywhere; none if there are none.
 ///
 /// # Errors
 /// Stops when something must be fetched first or cannot be read.
@@ -212,10 +243,27 @@ pub(crate) fn unlock(
     user: &str,
     now: Timestamp,
     view: &mut View,
-) -> Result<Option<Change>, Interrupt> {
-    let slot = slot(mount, names, Kind::User, user);
-    let tally = Tally::load(slot, user.to_owned(), &mount.settings.lockout, now, view)?;
-    Ok(tally.own().is_some().then(|| tally.forgotten().change()).transpose()?)
+) -> Result<Vec<Change>, Interrupt> {
+    let lockout = &mount.settings.lockout;
+    let own = slot(mount, names, Kind::User, user);
+    let folder = folder(mount, names);
+    let listed = view.list(&folder)?;
+    let roles = listed.iter().filter(|name| Kind::of(name) == Some(Kind::RoleFrom));
+    let roles: Vec<Slot> = roles.map(|name| names.entry(&folder, name)).collect();
+    view.prefetch(roles.iter().chain([&own]));
+    let mut tallies = vec![Tally::load(Kind::User, own, user.to_owned(), lockout, now, view)?];
+    for slot in roles {
+        tallies.push(Tally::load(Kind::RoleFrom, slot, String::new(), lockout, now, view)?);
+    }
+    let mut changes = Vec::new();
+    for mut tally in tallies {
+        let (kind, count) = (tally.kind, tally.counters.len());
+        tally.counters.retain(|counter| !kind.name(&counter.key).eq_ignore_ascii_case(user));
+        if tally.counters.len() < count {
+            changes.push(tally.change()?);
+        }
+    }
+    Ok(changes)
 }
 
 impl Kind {
@@ -223,16 +271,22 @@ impl Kind {
         match self {
             Self::User => "user-",
             Self::Source => "source-",
+            Self::RoleFrom => "role-",
         }
     }
-}
 
-/// Gives what is counted: the user first, then the source; nothing where failures are not counted.
-fn keys(call: &Call<'_>, user: &str) -> Vec<(Kind, String)> {
-    if call.mount.settings.lockout.disabled {
-        return Vec::new();
+    /// Tells what the counters of a row count, by the row's name.
+    fn of(row: &str) -> Option<Self> {
+        [Self::User, Self::Source, Self::RoleFrom].into_iter().find(|kind| row.starts_with(kind.word()))
     }
-    vec![(Kind::User, user.to_owned()), (Kind::Source, Network::of(call.request.remote.ip()).to_string())]
+
+    /// Gives the name that operators know a counter by; that of a role stands behind the source.
+    fn name(self, key: &str) -> &str {
+        match self {
+            Self::User | Self::Source => key,
+            Self::RoleFrom => key.split_once(' ').map_or(key, |(_, role_id)| role_id),
+        }
+    }
 }
 
 /// Finds the bucket of a key. Which keys share one hangs on the names key, so that nobody can choose them.
@@ -254,7 +308,7 @@ mod tests {
     fn tally(counters: Vec<Counter>, key: &str) -> Tally {
         let store = TestStore::new();
         let slot = slot(&mount("auth/userpass/", "userpass", ""), &store.names, Kind::User, key);
-        Tally { slot, key: key.to_owned(), stored: true, counters }
+        Tally { slot, key: key.to_owned(), kind: Kind::User, stored: true, counters }
     }
 
     #[test]
@@ -265,6 +319,16 @@ mod tests {
         assert!(!counter(2).is_live(&lockout, START.after(Span(10))));
         assert!(counter(3).is_live(&lockout, START.after(Span(99))));
         assert!(!counter(3).is_live(&lockout, START.after(Span(100))));
+    }
+
+    #[test]
+    fn strangers_neither_count_for_a_role_nor_take_its_place_for_long() {
+        let counter = |key: usize| Counter { key: key.to_string(), failures: 9, last_at: START };
+        let full = Tally { kind: Kind::RoleFrom, ..tally((0..COUNTERS_MAX).map(counter).collect(), "own") };
+        assert_eq!(full.standing(), None);
+        let counted = full.counted(START);
+        assert_eq!((counted.own().unwrap().failures, counted.counters.len()), (1, COUNTERS_MAX));
+        assert_eq!(counted.counted(START).own().unwrap().failures, 2);
     }
 
     proptest! {

@@ -7,12 +7,13 @@ use rand_core::CryptoRng;
 use super::parameters::TokenParameters;
 use super::policies_of;
 use super::token::lifetime::{self, Bounds};
-use super::token::{self, Cidr, Token, TokenId, draw_accessor, draw_token};
+use super::token::{self, Cidr, Kind, Token, TokenId, draw_accessor, draw_token};
 use crate::engines::{Call, Change, Step};
 use crate::id::AliasId;
 use crate::identity::{self, Alias, Entity};
 use crate::refusal::Refusal;
 use crate::reply::{Content, Grant, Reply};
+use crate::secret::SecretText;
 use crate::time::Span;
 use crate::view::{Interrupt, View};
 
@@ -58,10 +59,8 @@ pub fn grant(
     if entity.disabled {
         return Err(Refusal::denied().with_private("the entity is disabled").into());
     }
-    let text = draw_token(rng);
-    let id = TokenId::of(&text, call.token_ids);
     let (token, warnings) = describe(call, login, &entity, rng);
-    changes.extend(token::store(call.names, &id, &token, view)?);
+    let text = issue(call, &token, &mut changes, view, rng)?;
     let identity_policies: Vec<String> = policies_of(&entity, call.tables).into_iter().collect();
     let content = Content {
         auth: Some(Grant { identity_policies, ..Grant::of(text, &token, token.creation_ttl) }),
@@ -69,6 +68,27 @@ pub fn grant(
         ..Content::default()
     };
     Ok(Step::commit(Reply::Content(content), changes))
+}
+
+/// Gives a new token its text: one that is drawn and whose row is added to `changes`, or one that carries the token.
+///
+/// # Errors
+/// Stops when something must be fetched first; refuses what the token's kind cannot be.
+pub(crate) fn issue(
+    call: &Call<'_>,
+    token: &Token,
+    changes: &mut Vec<Change>,
+    view: &mut View,
+    rng: &mut dyn CryptoRng,
+) -> Result<SecretText, Interrupt> {
+    match token.kind {
+        Kind::Batch => Ok(call.batch_tokens.seal(token, rng)?),
+        Kind::Service => {
+            let text = draw_token(rng);
+            changes.extend(token::store(call.names, &TokenId::of(&text, call.token_ids), token, view)?);
+            Ok(text)
+        }
+    }
 }
 
 /// Checks that a caller comes from one of some ranges of addresses; none stand for all.
@@ -169,7 +189,10 @@ fn describe(call: &Call<'_>, login: Login, entity: &Entity, rng: &mut dyn Crypto
         policies.insert("default".to_owned());
     }
     let mount = call.mount.path.trim_start_matches("auth/").trim_end_matches('/');
+    let kind = call.mount.settings.token_type.choose_at_login(parameters.token_type);
+    let accessor = if kind == Kind::Batch { String::new() } else { draw_accessor(rng) };
     let token = Token {
+        kind,
         path: call.request.path.as_str().trim_end_matches('/').to_owned(),
         display_name: [mount, &login.display_name].join("-").trim_end_matches('-').to_owned(),
         metadata: login.metadata,
@@ -178,14 +201,14 @@ fn describe(call: &Call<'_>, login: Login, entity: &Entity, rng: &mut dyn Crypto
         explicit_max_ttl: parameters.explicit_max_ttl,
         period: parameters.period,
         uses_left: (parameters.uses > 0).then_some(parameters.uses),
-        renewable: true,
+        renewable: kind == Kind::Service,
         role: login.role,
         bound_cidrs: parameters.bound_cidrs,
         entity: Some(entity.id),
         mount: Some(call.mount.id),
         max_ttl: bounds.max_ttl,
         certificate: login.certificate,
-        ..Token::new(draw_accessor(rng), policies.into_iter().collect(), call.now)
+        ..Token::new(accessor, policies.into_iter().collect(), call.now)
     };
     let mut warnings = Vec::new();
     if life.capped && parameters.ttl > Span::ZERO {

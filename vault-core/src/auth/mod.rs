@@ -14,7 +14,6 @@ use crate::engines::{Access, Change};
 use crate::flow::{Identified, Target};
 use crate::id::Revision;
 use crate::identity::{self, Alias, Entity, Group};
-use crate::keys::KeyedHash;
 use crate::mounts::Tables;
 use crate::names::Slot;
 use crate::policy::{AliasFacts, EntityFacts, GroupFacts, IdentityFacts};
@@ -23,7 +22,7 @@ use crate::request::Request;
 use crate::store::Expect;
 use crate::view::{Interrupt, View};
 use crate::wrapping;
-use token::{Alive, Finder, Token, TokenId};
+use token::{Alive, Reader, Token, TokenId};
 
 /// Who makes a request.
 pub enum Sender {
@@ -161,28 +160,18 @@ pub fn admit_stranger(request: Request, target: Option<&Target>) -> Result<Ident
 ///
 /// # Errors
 /// Gives the request back when something must be fetched first, or with one refusal for every reason.
-pub fn identify(
-    request: Request,
-    finder: &Finder<'_>,
-    token_ids: &KeyedHash,
-    view: &mut View,
-) -> Result<Identified, Unidentified> {
-    match evidence(&request, finder, token_ids, view) {
+pub fn identify(request: Request, reader: &Reader<'_>, view: &mut View) -> Result<Identified, Unidentified> {
+    match evidence(&request, reader, view) {
         Ok(identity) => Ok(Identified::new(request, Sender::Token(Box::new(identity)))),
         Err(Interrupt::Fetch) => Err(Unidentified::Fetch(request)),
         Err(Interrupt::Refuse(refusal)) => Err(Unidentified::Refused(request, refusal)),
     }
 }
 
-fn evidence(
-    request: &Request,
-    finder: &Finder<'_>,
-    token_ids: &KeyedHash,
-    view: &mut View,
-) -> Result<Identity, Interrupt> {
+fn evidence(request: &Request, reader: &Reader<'_>, view: &mut View) -> Result<Identity, Interrupt> {
     let refused = |why: &str| Interrupt::from(Refusal::denied().with_private(why));
     let shown = request.token.as_ref().ok_or_else(Refusal::denied)?;
-    let found = finder.find(&TokenId::of(shown, token_ids), view);
+    let found = reader.find(shown, view);
     let Alive { id, token, slot, revision } = found.map_err(|interrupt| wrapping::explain(request, interrupt))?;
     if !token.may_come_from(request.remote.ip()) {
         return Err(refused("the token is bound to other addresses"));
@@ -190,7 +179,7 @@ fn evidence(
     let entity = match token.entity {
         None => None,
         Some(entity) => Some(
-            identity::find(finder.names, entity, view)?
+            identity::find(reader.finder.names, entity, view)?
                 .filter(|entity| !entity.disabled)
                 .ok_or_else(|| refused("the token's entity is disabled or gone"))?,
         ),

@@ -3,13 +3,14 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::token::Cidr;
+use super::token::{Cidr, TokenType};
 use crate::field::{self, Texts};
 use crate::refusal::Refusal;
 use crate::time::Span;
 
 /// Settings of the tokens that a login makes.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(from = "Stored", into = "Stored")]
 pub struct TokenParameters {
     /// First time to live; zero for the mount's.
     pub ttl: Span,
@@ -27,6 +28,75 @@ pub struct TokenParameters {
     pub uses: u64,
     /// Addresses that logins and tokens may come from; empty for all.
     pub bound_cidrs: Vec<String>,
+    /// Which kind they are of.
+    pub token_type: TokenType,
+}
+
+/// The settings as records hold them. `flags` stands where `no_default_policy` alone once stood: bit 0 is that, the
+/// bits above it count the token type, which is 0 in every older record.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    ttl: Span,
+    max_ttl: Span,
+    explicit_max_ttl: Span,
+    period: Span,
+    policies: Vec<String>,
+    flags: Flags,
+    uses: u64,
+    bound_cidrs: Vec<String>,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(try_from = "u8", into = "u8")]
+struct Flags {
+    no_default_policy: bool,
+    token_type: TokenType,
+}
+
+impl From<Flags> for u8 {
+    fn from(flags: Flags) -> Self {
+        Self::from(flags.no_default_policy) | ((flags.token_type as Self) << 1)
+    }
+}
+
+impl TryFrom<u8> for Flags {
+    type Error = &'static str;
+
+    fn try_from(byte: u8) -> Result<Self, Self::Error> {
+        let token_type = TokenType::ALL.get(usize::from(byte >> 1)).ok_or("the flags are none")?;
+        Ok(Self { no_default_policy: byte & 1 == 1, token_type: *token_type })
+    }
+}
+
+impl From<Stored> for TokenParameters {
+    fn from(stored: Stored) -> Self {
+        Self {
+            ttl: stored.ttl,
+            max_ttl: stored.max_ttl,
+            explicit_max_ttl: stored.explicit_max_ttl,
+            period: stored.period,
+            policies: stored.policies,
+            no_default_policy: stored.flags.no_default_policy,
+            uses: stored.uses,
+            bound_cidrs: stored.bound_cidrs,
+            token_type: stored.flags.token_type,
+        }
+    }
+}
+
+impl From<TokenParameters> for Stored {
+    fn from(parameters: TokenParameters) -> Self {
+        Self {
+            ttl: parameters.ttl,
+            max_ttl: parameters.max_ttl,
+            explicit_max_ttl: parameters.explicit_max_ttl,
+            period: parameters.period,
+            policies: parameters.policies,
+            flags: Flags { no_default_policy: parameters.no_default_policy, token_type: parameters.token_type },
+            uses: parameters.uses,
+            bound_cidrs: parameters.bound_cidrs,
+        }
+    }
 }
 
 /// The fields of a body that set them; left out, a setting stays as it is.
@@ -78,14 +148,27 @@ impl TokenParameters {
         if let Some(cidrs) = ask.token_bound_cidrs.or(ask.bound_cidrs) {
             self.bound_cidrs = checked_cidrs("token_bound_cidrs", cidrs)?;
         }
-        check_type(ask.token_type.as_deref())?;
+        if let Some(word) = &ask.token_type {
+            self.token_type = TokenType::parse(word)?;
+        }
         if let Some(value) = &ask.token_no_default_policy {
             self.no_default_policy = field::flag("token_no_default_policy", value)?;
         }
         if let Some(value) = &ask.token_num_uses {
             self.uses = field::count("token_num_uses", value)?;
         }
-        Ok(())
+        self.check_batch()
+    }
+
+    /// Refuses batch tokens with what only service tokens can have.
+    fn check_batch(&self) -> Result<(), Refusal> {
+        let text = "'token_type' cannot be 'batch' or 'default-batch' when set to generate";
+        match self {
+            Self { token_type, .. } if !token_type.prefers_batch() => Ok(()),
+            Self { period, .. } if !period.is_zero() => Err(Refusal::invalid(format!("{text} periodic tokens"))),
+            Self { uses: 0, .. } => Ok(()),
+            Self { .. } => Err(Refusal::invalid(format!("{text} tokens with limited use count"))),
+        }
     }
 
     /// Adds the fields to a description.
@@ -99,7 +182,7 @@ impl TokenParameters {
             "token_no_default_policy": self.no_default_policy,
             "token_num_uses": self.uses,
             "token_bound_cidrs": self.bound_cidrs,
-            "token_type": "default",
+            "token_type": self.token_type.word(),
         });
         if let Value::Object(fields) = fields {
             into.extend(fields);
@@ -136,13 +219,49 @@ pub fn checked_cidrs(name: &str, asked: Texts) -> Result<Vec<String>, Refusal> {
     }
 }
 
-/// Refuses kinds of tokens that are not made.
-///
-/// # Errors
-/// Refuses everything but service tokens.
-pub fn check_type(kind: Option<&str>) -> Result<(), Refusal> {
-    match kind {
-        None | Some("" | "service" | "default" | "default-service") => Ok(()),
-        Some(_) => Err(Refusal::invalid("only tokens of type 'service' are made; batch tokens could not be revoked")),
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Serialize)]
+    struct BeforeTokenTypes {
+        spans: [Span; 4],
+        policies: Vec<String>,
+        no_default_policy: bool,
+        uses: u64,
+        bound_cidrs: Vec<String>,
+    }
+
+    #[test]
+    fn a_record_from_before_token_types_is_read() {
+        for no_default_policy in [false, true] {
+            let (policies, bound_cidrs) = (vec!["a".to_owned()], vec!["10.0.0.0/8".to_owned()]);
+            let spans = [1, 2, 3, 4].map(Span);
+            let old = BeforeTokenTypes { spans, policies, no_default_policy, uses: 300, bound_cidrs };
+            let read: TokenParameters = postcard::from_bytes(&postcard::to_allocvec(&old).unwrap()).unwrap();
+            assert_eq!((read.no_default_policy, read.token_type), (no_default_policy, TokenType::Default));
+            assert_eq!((read.uses, read.period, read.bound_cidrs.len()), (300, Span(4), 1));
+        }
+    }
+
+    #[test]
+    fn records_keep_the_token_type() {
+        for token_type in TokenType::ALL {
+            let parameters = TokenParameters { token_type, no_default_policy: true, ..TokenParameters::default() };
+            let bytes = postcard::to_allocvec(&parameters).unwrap();
+            assert_eq!(postcard::from_bytes::<TokenParameters>(&bytes).unwrap(), parameters);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn unknown_flags_are_refused(byte: u8) {
+            match Flags::try_from(byte) {
+                Ok(flags) => prop_assert_eq!(u8::from(flags), byte),
+                Err(_) => prop_assert!(byte >= 10),
+            }
+        }
     }
 }

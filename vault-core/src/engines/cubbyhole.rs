@@ -4,7 +4,7 @@ use rand_core::CryptoRng;
 
 use super::kv::v1;
 use super::{Call, Engine, Route, Step};
-use crate::auth::token;
+use crate::auth::token::{self, Kind};
 use crate::mounts::Mount;
 use crate::names::{Folder, Slot};
 use crate::refusal::Refusal;
@@ -43,5 +43,10 @@ fn handle(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> Result<Ste
 }
 
 fn root(call: &Call<'_>) -> Result<Folder, Refusal> {
-    Ok(token::cubbyhole_folder(call.names, call.identity()?.token_id()))
+    let identity = call.identity()?;
+    match identity.token().kind {
+        Kind::Service => Ok(token::cubbyhole_folder(call.names, identity.token_id())),
+        // Nothing ends a batch token that could take its values along.
+        Kind::Batch => Err(Refusal::invalid("cubbyhole operations are only supported by service tokens")),
+    }
 }

@@ -18,7 +18,7 @@ pub(crate) mod tree;
 use rand_core::CryptoRng;
 
 use crate::auth::methods::METHODS;
-use crate::auth::token::{Finder, Token};
+use crate::auth::token::{BatchTokens, Finder, Reader, Token};
 use crate::auth::{Identity, Sender};
 use crate::barrier::{Barrier, BarrierError, KeyringFacts};
 use crate::keys::KeyedHash;
@@ -52,6 +52,8 @@ pub struct Call<'a> {
     pub names: &'a Names,
     /// Hashes tokens into the names they are stored under.
     pub token_ids: &'a KeyedHash,
+    /// Seals batch tokens and opens them.
+    pub batch_tokens: &'a BatchTokens,
     /// Hashes values into what stands for them in the audit log.
     pub audit_values: &'a KeyedHash,
     /// The present, on the server's clock.
@@ -72,6 +74,11 @@ impl<'a> Call<'a> {
     /// Finds tokens as they are now.
     pub const fn finder(&self) -> Finder<'a> {
         Finder { names: self.names, tables: self.tables, now: self.now }
+    }
+
+    /// Finds tokens by their texts, as they are now.
+    pub const fn reader(&self) -> Reader<'a> {
+        Reader { finder: self.finder(), token_ids: self.token_ids, batch_tokens: self.batch_tokens }
     }
 
     /// Compiles the rules in force for the token that asks.

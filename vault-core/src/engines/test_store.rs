@@ -9,9 +9,9 @@ use serde_json::Value;
 
 use super::{Call, Change, Effect, Engine};
 use crate::auth::Sender;
-use crate::auth::token::Token;
+use crate::auth::token::{BatchTokens, Finder, Reader, Token};
 use crate::barrier::KeyringFacts;
-use crate::id::{MountId, RequestId, Revision, Term};
+use crate::id::{MountId, RequestId, Revision, Term, VaultId};
 use crate::keys::KeyedHash;
 use crate::mounts::{Mount, MountSettings, Tables};
 use crate::names::{Folder, Names};
@@ -33,6 +33,7 @@ pub(crate) struct TestStore {
     pub(crate) rows: BTreeMap<RowKey, (String, Vec<u8>)>,
     pub(crate) names: Names,
     pub(crate) token_ids: KeyedHash,
+    pub(crate) batch_tokens: BatchTokens,
     pub(crate) tables: Tables,
     pub(crate) now: Timestamp,
     pub(crate) effects: Vec<Effect>,
@@ -72,6 +73,7 @@ impl TestStore {
             rows: BTreeMap::new(),
             names: Names::new(&key),
             token_ids: KeyedHash::new(&key),
+            batch_tokens: BatchTokens::new(SecretKey::fill_with(|key| key.fill(6)), VaultId([1; 16])),
             tables: Tables::default(),
             now: START,
             effects: Vec::new(),
@@ -154,10 +156,17 @@ impl TestStore {
             tables: &self.tables,
             names: &self.names,
             token_ids: &self.token_ids,
+            batch_tokens: &self.batch_tokens,
             audit_values: &self.token_ids,
             now: self.now,
             keyring: KeyringFacts { term: Term(3), installed_at: START, encryptions: 7 },
         }
+    }
+
+    /// Finds tokens by their texts.
+    pub(crate) const fn reader(&self) -> Reader<'_> {
+        let finder = Finder { names: &self.names, tables: &self.tables, now: self.now };
+        Reader { finder, token_ids: &self.token_ids, batch_tokens: &self.batch_tokens }
     }
 
     /// Runs pure code that only reads.

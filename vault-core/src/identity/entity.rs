@@ -109,6 +109,20 @@ pub(crate) fn slot(names: &Names, id: EntityId) -> Slot {
     names.entry(&folder(names), &id.to_string())
 }
 
+/// Lists the ids of all entities.
+///
+/// # Errors
+/// Stops when they must be fetched first.
+pub(crate) fn ids(names: &Names, view: &mut View) -> Result<Vec<EntityId>, Interrupt> {
+    Ok(view.list(&folder(names))?.iter().filter_map(|name| EntityId::parse(name)).collect())
+}
+
+/// Has the rows of some entities fetched together.
+pub(crate) fn prefetch(names: &Names, ids: &[EntityId], view: &mut View) {
+    let slots: Vec<Slot> = ids.iter().map(|id| slot(names, *id)).collect();
+    view.prefetch(&slots);
+}
+
 /// Finds the row that says into which entity another was merged. They lie apart, so that listing entities shows none.
 fn merged_slot(names: &Names, id: EntityId) -> Slot {
     names.entry(&names.root(Domain::System, "merged-entities"), &id.to_string())

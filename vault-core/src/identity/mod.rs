@@ -8,8 +8,8 @@ mod group;
 
 pub use entity::{Alias, Entity};
 pub(crate) use entity::{
-    alias_id_slot, alias_ids_folder, alias_slot, find, folder as entities, lead, led, merge_into, name_slot,
-    names_folder, read, remove, slot, store,
+    alias_id_slot, alias_ids_folder, alias_slot, find, folder as entities, ids as entity_ids, lead, led, merge_into,
+    name_slot, names_folder, prefetch as prefetch_entities, read, remove, slot, store,
 };
 pub use group::{GROUPS_MAX, Group, GroupAlias, GroupKind, Groups};
 pub(crate) use group::{

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use tokio::sync::OwnedMutexGuard;
 
 use vault_core::audit::Record;
-use vault_core::auth::token::Finder;
+use vault_core::auth::token::{Finder, Reader};
 use vault_core::auth::{self, Unidentified};
 use vault_core::engines::{self, Call, Effect, Step};
 use vault_core::flow::{
@@ -147,10 +147,11 @@ impl Vault {
         };
         let barrier = open.barrier();
         let finder = Finder { names: barrier.names(), tables: &rules.tables, now: self.environment.now() };
+        let reader = Reader { finder, token_ids: barrier.token_ids(), batch_tokens: barrier.batch_tokens() };
         let fetcher = self.fetcher(open, None);
         let mut view = View::default();
         for _ in 0..ROUNDS_MAX {
-            match auth::identify(request, &finder, barrier.token_ids(), &mut view) {
+            match auth::identify(request, &reader, &mut view) {
                 Ok(identified) => return Ok(Ok(identified)),
                 Err(Unidentified::Refused(request, refusal)) => return Ok(Err(Denied::unidentified(request, refusal))),
                 Err(Unidentified::Fetch(same)) => {
@@ -204,6 +205,7 @@ impl Vault {
             tables: &rules.tables,
             names: open.barrier().names(),
             token_ids: open.barrier().token_ids(),
+            batch_tokens: open.barrier().batch_tokens(),
             audit_values: open.barrier().audit_values(),
             now: self.environment.now(),
             keyring: open.barrier().facts(),

@@ -166,7 +166,7 @@ impl<'a> Auth<'a> {
             lease_duration: grant.lease_duration.0,
             renewable: grant.renewable,
             entity_id: grant.entity.map(|entity| entity.to_string()).unwrap_or_default(),
-            token_type: "service",
+            token_type: grant.kind.word(),
             orphan: grant.orphan,
             mfa_requirement: None,
             num_uses: grant.uses,

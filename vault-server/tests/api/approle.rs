@@ -108,3 +108,27 @@ async fn strangers_only_log_in_and_the_log_holds_no_secret_id() {
     let log = std::fs::read_to_string(&vault.audit_path).unwrap();
     assert!(!log.contains("canary"), "{log}");
 }
+
+#[tokio::test]
+async fn a_source_that_guesses_is_locked_out_and_the_application_is_not() {
+    let vault = TestVault::ready().await;
+    let role_id = enabled(&vault).await;
+    let made = vault.expect(200, "POST", "auth/approle/role/ci/secret-id", None).await["data"].clone();
+    let good = json!({"role_id": role_id, "secret_id": made["secret_id"]});
+    let wrong = json!({"role_id": role_id, "secret_id": "guess"});
+    let login = "auth/approle/login";
+    let tune = json!({"user_lockout_config": {"lockout_threshold": "3"}});
+    vault.expect(204, "POST", "sys/auth/approle/tune", Some(tune)).await;
+    for _ in 0..4 {
+        vault.expect_from("192.0.2.1", 400, "POST", login, Some(wrong.clone())).await;
+    }
+    let refused = vault.expect_from("192.0.2.1", 400, "POST", login, Some(good.clone())).await;
+    assert_eq!(refused["errors"], json!(["invalid role or secret ID"]));
+    let listed = vault.expect(200, "GET", "sys/locked-users", None).await;
+    assert_eq!(listed["data"]["by_namespace"][0]["mount_accessors"][0]["alias_identifiers"], json!([role_id]));
+    vault.expect_from("192.0.2.2", 200, "POST", login, Some(good)).await;
+    let accessor = &listed["data"]["by_namespace"][0]["mount_accessors"][0]["mount_accessor"];
+    let unlock = format!("sys/locked-users/{}/unlock/{role_id}", accessor.as_str().unwrap());
+    vault.expect(204, "POST", &unlock, None).await;
+    assert_eq!(vault.expect(200, "GET", "sys/locked-users", None).await["data"]["total"], json!(0));
+}

@@ -8,6 +8,7 @@
 
 mod approle;
 mod audit;
+mod batch;
 mod ceremonies;
 mod ceremony_faults;
 mod conformance;

@@ -3,7 +3,9 @@
 //! A token is alive while its own row is there and unexpired, and so are those of all tokens that it descends
 //! from. So revoking one row ends a whole family at once; what is left behind is swept later.
 
+mod batch;
 mod cidr;
+mod kind;
 pub mod lease;
 pub mod lifetime;
 mod record;
@@ -23,7 +25,9 @@ use crate::refusal::Refusal;
 use crate::secret::{SecretBytes, SecretText};
 use crate::time::Timestamp;
 use crate::view::{Interrupt, View};
+pub use batch::{BATCH_TOKEN_LENGTH_BYTES_MAX, BATCH_TOKEN_PREFIX, BatchTokens};
 pub use cidr::Cidr;
+pub use kind::{Kind, TokenType};
 pub use record::{Token, Wrapped};
 pub use text::{TOKEN_LENGTH_BYTES, TOKEN_PREFIX, draw_accessor, draw_one_time_pad, draw_token};
 
@@ -77,15 +81,43 @@ pub struct Finder<'a> {
     pub now: Timestamp,
 }
 
+/// Finds tokens by their texts.
+#[derive(Clone, Copy)]
+pub struct Reader<'a> {
+    /// Where service tokens, and the parents of batch tokens, are looked for.
+    pub finder: Finder<'a>,
+    /// Hashes tokens into the names they are stored under.
+    pub token_ids: &'a KeyedHash,
+    /// Opens batch tokens.
+    pub batch_tokens: &'a BatchTokens,
+}
+
+impl Reader<'_> {
+    /// Finds the token of a text, if it is alive.
+    ///
+    /// # Errors
+    /// Refuses with the same answer whatever is wrong with the text or the token.
+    pub fn find(&self, text: &SecretText, view: &mut View) -> Result<Alive, Interrupt> {
+        let id = TokenId::of(text, self.token_ids);
+        if !text.expose().starts_with(BATCH_TOKEN_PREFIX) {
+            return self.finder.find(&id, view);
+        }
+        let token = self.batch_tokens.open(text).filter(|token| self.finder.is_alive(token));
+        let token = token.ok_or_else(Refusal::denied)?;
+        self.finder.check_ancestors(&token, view)?;
+        Ok(Alive { slot: id.slot(self.finder.names), id, token, revision: Revision(0) })
+    }
+}
+
 /// A token that is alive.
 pub struct Alive {
     /// Names it.
     pub id: TokenId,
     /// Its entry.
     pub token: Token,
-    /// The row of the entry.
+    /// The row of the entry; a batch token has none.
     pub slot: Slot,
-    /// When the row was last written.
+    /// When the row was last written; zero for a batch token.
     pub revision: Revision,
 }
 
@@ -97,19 +129,27 @@ impl Finder<'_> {
     pub fn find(&self, id: &TokenId, view: &mut View) -> Result<Alive, Interrupt> {
         let slot = id.slot(self.names);
         let (token, revision) = self.read_alive(&slot, view)?;
+        self.check_ancestors(&token, view)?;
+        Ok(Alive { id: id.clone(), token, slot, revision })
+    }
+
+    /// Checks that every token that `token` descends from is alive.
+    fn check_ancestors(&self, token: &Token, view: &mut View) -> Result<(), Interrupt> {
         let mut ancestor = token.parent.clone();
         for _ in 0..DESCENT_MAX {
-            let Some(parent) = ancestor else { return Ok(Alive { id: id.clone(), token, slot, revision }) };
+            let Some(parent) = ancestor else { return Ok(()) };
             ancestor = self.read_alive(&parent.slot(self.names), view)?.0.parent;
         }
         Err(Refusal::denied().with_private("a token has more ancestors than can be").into())
     }
 
     fn read_alive(&self, slot: &Slot, view: &mut View) -> Result<(Token, Revision), Interrupt> {
-        let alive = |token: &Token| {
-            token.is_unexpired(self.now) && token.mount.is_none_or(|mount| self.tables.has_mount(mount))
-        };
-        Ok(read(slot, view)?.filter(|(token, _)| alive(token)).ok_or_else(Refusal::denied)?)
+        Ok(read(slot, view)?.filter(|(token, _)| self.is_alive(token)).ok_or_else(Refusal::denied)?)
+    }
+
+    /// Tells whether a token is alive as far as it alone is concerned.
+    fn is_alive(&self, token: &Token) -> bool {
+        token.is_unexpired(self.now) && token.mount.is_none_or(|mount| self.tables.has_mount(mount))
     }
 
     /// Gives the changes that remove the token named `id` with everything that belongs to it, if it is dead; none if
@@ -159,7 +199,7 @@ pub fn children(names: &Names, parent: &TokenId) -> Folder {
     names.folder(&names.root(Domain::System, "token-children"), &parent.0)
 }
 
-/// Gives the changes that store a new token.
+/// Gives the changes that store a new service token.
 ///
 /// # Errors
 /// Stops when something must be fetched first, and refuses with an internal error if it cannot be written.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cidr, TokenId};
+use super::{Cidr, Kind, TokenId};
 use crate::engines::Change;
 use crate::id::{EntityId, MountId};
 use crate::names::Slot;
@@ -50,7 +50,10 @@ struct TokenBeforeIdentity {
 /// What is stored of a token.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Token {
-    /// Names the token without being able to use it.
+    /// How it is kept; rows are those of service tokens.
+    #[serde(skip)]
+    pub kind: Kind,
+    /// Names the token without being able to use it; empty for batch tokens, which nobody else can name.
     pub accessor: String,
     /// The token that made it; `None` for orphans.
     pub parent: Option<TokenId>,
@@ -98,6 +101,7 @@ impl Token {
     /// Makes a token without end, without parent and without limits.
     pub fn new(accessor: String, policies: Vec<String>, now: Timestamp) -> Self {
         Self {
+            kind: Kind::Service,
             accessor,
             parent: None,
             policies,

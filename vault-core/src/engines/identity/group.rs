@@ -24,6 +24,9 @@ const MEMBER_GROUPS_MAX: usize = 1_000;
 /// Most groups that one entity is named by: all of them are written when it is deleted.
 const GROUPS_OF_ENTITY_MAX: usize = 1_000;
 
+/// Most entities that there can be for the members of an external group to be listed: each listing reads all of them.
+const ENTITIES_LISTED_MAX: usize = 2_000;
+
 /// Most levels of groups within each other, and most groups below one: all of them are read when it is written.
 const NESTING_MAX: usize = 32;
 const GROUPS_BELOW_MAX: usize = 1_000;
@@ -268,39 +271,68 @@ fn remove(call: &Call<'_>, group: Option<Group>, view: &mut View) -> Result<Step
     Ok(if step.effects.is_empty() { step.then(Effect::ReloadTables) } else { step })
 }
 
-pub(super) fn read(call: &Call<'_>, _: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
+pub(super) fn read(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
     let group = GroupId::parse(call.capture("id")).and_then(|id| call.tables.groups().get(id));
-    Ok(answer(call, group.ok_or_else(Refusal::missing)?)?)
+    answer(call, group.ok_or_else(Refusal::missing)?, view)
 }
 
-pub(super) fn read_by_name(call: &Call<'_>, _: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
+pub(super) fn read_by_name(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
     let group = call.tables.groups().by_name(call.capture("name"));
-    Ok(answer(call, group.ok_or_else(Refusal::missing)?)?)
+    answer(call, group.ok_or_else(Refusal::missing)?, view)
 }
 
 /// Answers with a group.
-pub(super) fn answer(call: &Call<'_>, group: &Group) -> Result<Step, Refusal> {
-    let content = Content::data(&describe(call, group))?;
+pub(super) fn answer(call: &Call<'_>, group: &Group, view: &mut View) -> Result<Step, Interrupt> {
+    let entities = match group.kind {
+        GroupKind::Internal => Some(group.member_entities.clone()),
+        GroupKind::External => claimed(call, group, view)?,
+    };
     let mut warnings = Vec::new();
-    if group.kind == GroupKind::External {
-        warnings.push("who is in an external group is known with each login and not listed".to_owned());
+    if entities.is_none() {
+        let text = "entities: who is in an external group is known with each login and not listed";
+        warnings.push(format!("there are more than {ENTITIES_LISTED_MAX} {text}"));
     }
+    let content = Content::data(&describe(call, group, entities.as_deref()))?;
     Ok(Step::answer(Reply::Content(Content { warnings, ..content })))
 }
 
+/// Lists the entities whose last login claimed an external group; `None` if there are too many entities to look through.
+/// A part of the members would pass for all of them.
+fn claimed(call: &Call<'_>, group: &Group, view: &mut View) -> Result<Option<Vec<EntityId>>, Interrupt> {
+    let Some(alias) = &group.alias else { return Ok(Some(Vec::new())) };
+    if call.tables.login_mount(&alias.mount_accessor).is_none() {
+        // What a disabled auth method said counts no more.
+        return Ok(Some(Vec::new()));
+    }
+    let all = identity::entity_ids(call.names, view)?;
+    if all.len() > ENTITIES_LISTED_MAX {
+        return Ok(None);
+    }
+    identity::prefetch_entities(call.names, &all, view);
+    let mut members = Vec::new();
+    for id in all {
+        let entity = identity::find(call.names, id, view)?;
+        let claims = entity.as_ref().and_then(|entity| entity.alias_at(&alias.mount_accessor)).map(|own| &own.groups);
+        if claims.is_some_and(|claims| claims.contains(&alias.name)) {
+            members.push(id);
+        }
+    }
+    Ok(Some(members))
+}
+
 /// Describes a group as stock clients expect it.
-fn describe(call: &Call<'_>, group: &Group) -> Value {
+fn describe(call: &Call<'_>, group: &Group, entities: Option<&[EntityId]>) -> Value {
     let texts = |ids: &[GroupId]| -> Vec<String> {
         ids.iter().filter(|id| call.tables.groups().get(**id).is_some()).map(ToString::to_string).collect()
     };
-    let entities: Vec<String> = group.member_entities.iter().map(ToString::to_string).collect();
+    let entities: Option<Vec<String>> = entities.map(|ids| ids.iter().map(ToString::to_string).collect());
     let internal = group.kind == GroupKind::Internal;
     json!({
         "alias": group.alias.as_ref().map_or_else(|| json!({}), |alias| group_alias::describe(call, alias, group.id)),
         "creation_time": group.created_at.to_string(),
         "id": group.id.to_string(),
         "last_update_time": group.updated_at.to_string(),
-        "member_entity_ids": internal.then_some(entities),
+        "member_entity_ids": entities,
         "member_group_ids": internal.then(|| texts(&group.member_groups)),
         "metadata": checks::or_null(&group.metadata),
         "modify_index": group.modify_index,

@@ -76,7 +76,7 @@ pub(super) fn group(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> 
         Wanted::Alias { accessor, name } => group_alias::group_called(call, &accessor, &name, view)?,
     };
     match found {
-        Some(group) => Ok(group::answer(call, &group)?),
+        Some(group) => group::answer(call, &group, view),
         None => Ok(Step::answer(Reply::Empty)),
     }
 }

@@ -12,7 +12,6 @@ use serde_json::{Value, json};
 use super::IdentityStore;
 use crate::auth::login::{Login, grant};
 use crate::auth::parameters::TokenParameters;
-use crate::auth::token::Finder;
 use crate::auth::{self, Identity, Sender, Unidentified};
 use crate::engines::test_store::{TestStore, data, token};
 use crate::engines::{Call, Effect, Engine, Route, Step};
@@ -165,10 +164,9 @@ impl Fixture {
 
     /// Looks at a token as a request does: gives its entity and the policies in force, or the refusal.
     fn judge(&self, text: &str) -> Result<(String, Vec<String>), Refusal> {
-        let finder = Finder { names: &self.store.names, tables: &self.store.tables, now: self.store.now };
         self.store.read(|view| {
             let request = self.store.request(Operation::Read, "kv/a", None, Some(text));
-            match auth::identify(request, &finder, &self.store.token_ids, view) {
+            match auth::identify(request, &self.store.reader(), view) {
                 Ok(identified) => {
                     let identity = identified.sender().identity().unwrap();
                     let entity = identity.entity().map(|entity| entity.id.to_string()).unwrap_or_default();

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{Call, Step};
-use crate::auth::token::{self, TokenId};
+use crate::auth::token::{self, Alive, TokenId};
 use crate::auth::{facts_of, policies_of};
 use crate::identity;
 use crate::policy::Acl;
@@ -33,8 +33,8 @@ pub(super) fn own(call: &Call<'_>, _: &mut View, _: &mut dyn CryptoRng) -> Resul
 pub(super) fn of_token(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
     let ask: Ask = call.request.parse()?;
     let given = ask.token.as_ref().filter(|text| !text.is_empty()).ok_or_else(|| Refusal::invalid("missing token"))?;
-    let id = TokenId::of(given, call.token_ids);
-    Ok(describe(&ask, &acl(call, &id, view, "invalid token")?)?)
+    let found = call.reader().find(given, view);
+    Ok(describe(&ask, &acl(call, found, view, "invalid token")?)?)
 }
 
 pub(super) fn of_accessor(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
@@ -44,12 +44,13 @@ pub(super) fn of_accessor(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRn
     let invalid = || Refusal::invalid("invalid accessor");
     let row = view.entry(&token::accessor_slot(call.names, given))?.ok_or_else(invalid)?;
     let id = TokenId::from_stored(std::str::from_utf8(row.payload.expose()).map_err(|_| invalid())?);
-    Ok(describe(&ask, &acl(call, &id, view, "invalid accessor")?)?)
+    let found = call.finder().find(&id, view);
+    Ok(describe(&ask, &acl(call, found, view, "invalid accessor")?)?)
 }
 
 /// Compiles the rules in force for a token.
-fn acl(call: &Call<'_>, id: &TokenId, view: &mut View, otherwise: &str) -> Result<Acl, Interrupt> {
-    let token = match call.finder().find(id, view) {
+fn acl(call: &Call<'_>, found: Result<Alive, Interrupt>, view: &mut View, otherwise: &str) -> Result<Acl, Interrupt> {
+    let token = match found {
         Ok(alive) => alive.token,
         Err(Interrupt::Refuse(refusal)) if refusal.class == Class::Denied => {
             return Err(Refusal::invalid(otherwise).into());

@@ -36,8 +36,8 @@ pub(super) fn list(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> R
 pub(super) fn unlock(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
     let mount = find(call, call.capture("mount_accessor"))?;
     let user = call.capture("alias_identifier").trim().to_ascii_lowercase();
-    let change = failures::unlock(mount, call.names, &user, call.now, view)?;
-    Ok(Step::commit(Reply::Empty, change.into_iter().collect()))
+    let changes = failures::unlock(mount, call.names, &user, call.now, view)?;
+    Ok(Step::commit(Reply::Empty, changes))
 }
 
 fn find<'a>(call: &Call<'a>, accessor: &str) -> Result<&'a Mount, Refusal> {

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 use super::mounts::{auth_path, find, options};
 use super::{Call, Effect, Step};
+use crate::auth::methods::METHODS;
+use crate::auth::token::TokenType;
 use crate::field;
 use crate::mounts::{Lockout, Mount, MountSettings, TTL_MAX_DEFAULT};
 use crate::refusal::Refusal;
@@ -41,10 +43,7 @@ struct LockoutAsk {
 }
 
 /// The auth methods that count failures.
-const LOCKOUT_KINDS: [&str; 1] = ["userpass"];
-
-/// What tokens the auth methods make: service tokens, unless a role asks for others, of which there are none.
-const TOKEN_TYPE: &str = "default-service";
+const LOCKOUT_KINDS: [&str; 2] = ["userpass", "approle"];
 
 /// Writes the settings as stock clients expect them, the system's where the mount has none.
 pub(super) fn describe(mount: &Mount) -> Value {
@@ -65,7 +64,7 @@ pub(super) fn describe(mount: &Mount) -> Value {
 /// Adds which tokens an auth method issues: vaultrs cannot read a listing of auth methods without it.
 fn add_token_type(mount: &Mount, config: &mut Value) {
     if let Some(config) = config.as_object_mut().filter(|_| mount.path.starts_with("auth/")) {
-        config.insert("token_type".to_owned(), TOKEN_TYPE.into());
+        config.insert("token_type".to_owned(), mount.settings.token_type.word_at_last().into());
     }
 }
 
@@ -191,8 +190,12 @@ pub(super) fn apply(kind: &str, settings: &mut MountSettings, ask: &Tune) -> Res
         }
         settings.listing_visibility.clone_from(visibility);
     }
-    if ask.token_type.as_deref().is_some_and(|kind| !matches!(kind, "" | TOKEN_TYPE | "service")) {
-        return Err(Refusal::invalid("token_type is 'default-service': batch tokens are not supported"));
+    if let Some(word) = ask.token_type.as_deref().filter(|word| !word.is_empty()) {
+        let asked = TokenType::parse(word)?;
+        if asked.prefers_batch() && !METHODS.iter().any(|method| method.kind() == kind) {
+            return Err(Refusal::invalid("token_type can only be set for auth methods that people log in with"));
+        }
+        settings.token_type = asked;
     }
     let unhashed = [&ask.audit_non_hmac_request_keys, &ask.audit_non_hmac_response_keys];
     if unhashed.into_iter().flatten().any(|keys| !keys.is_empty()) {

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{Call, Step};
-use crate::auth::token::{Alive, TokenId};
+use crate::auth::token::Alive;
 use crate::refusal::{Class, Refusal};
 use crate::reply::{Content, Reply};
 use crate::secret::{SecretBytes, SecretText};
@@ -62,7 +62,7 @@ fn wrapping_token(call: &Call<'_>, view: &mut View) -> Result<Alive, Interrupt> 
         .as_ref()
         .or(call.request.token.as_ref())
         .ok_or_else(|| Refusal::invalid("missing \"token\" value in input"))?;
-    match call.finder().find(&TokenId::of(text, call.token_ids), view) {
+    match call.reader().find(text, view) {
         Ok(found) if found.token.wrapped.is_some() => Ok(found),
         Ok(_) => Err(wrapping::not_wrapping().into()),
         Err(Interrupt::Refuse(refusal)) if refusal.class == Class::Denied => Err(wrapping::not_wrapping().into()),

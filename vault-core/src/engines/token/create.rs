@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use super::role::{self, Role};
 use super::{Call, Step};
-use crate::auth::login::{KnownAs, enter};
+use crate::auth::login::{KnownAs, enter, issue};
+use crate::auth::policies_of;
 use crate::auth::token::lifetime::{self, Bounds, Life};
-use crate::auth::token::{self, DESCENT_MAX, Token, TokenId, draw_accessor, draw_token};
-use crate::auth::{parameters, policies_of};
+use crate::auth::token::{self, DESCENT_MAX, Kind, Token, TokenId, TokenType, draw_accessor};
 use crate::engines::Change;
 use crate::field::span;
 use crate::identity::Entity;
@@ -80,17 +80,16 @@ fn create(
     let policies = policies(call, &ask, role.as_ref(), sudo)?;
     let mut changes = Vec::new();
     let entity = entity(call, &ask, role.as_ref(), orphan, &mut changes, view, rng)?;
+    let (mut token, warnings) = describe(call, &ask, role.as_ref(), orphan, policies, rng)?;
+    token.entity = entity.as_ref().map(|entity| entity.id);
     let text = match &ask.id {
         Some(id) if !id.is_empty() => {
             check_unused(call, id, view)?;
+            changes.extend(token::store(call.names, &TokenId::of(id, call.token_ids), &token, view)?);
             id.copy()
         }
-        _ => draw_token(rng),
+        _ => issue(call, &token, &mut changes, view, rng)?,
     };
-    let id = TokenId::of(&text, call.token_ids);
-    let (mut token, warnings) = describe(call, &ask, role.as_ref(), orphan, policies, rng)?;
-    token.entity = entity.as_ref().map(|entity| entity.id);
-    changes.extend(token::store(call.names, &id, &token, view)?);
     let brought = entity.as_ref().map(|entity| policies_of(entity, call.tables)).unwrap_or_default();
     let identity_policies: Vec<String> = brought.into_iter().collect();
     let grant = Grant { identity_policies, ..Grant::of(text, &token, token.creation_ttl) };
@@ -153,10 +152,13 @@ fn check_bounds(ask: &Ask) -> Result<(), Refusal> {
 
 /// Checks what only some may ask for.
 fn check_powers(call: &Call<'_>, ask: &Ask, role: Option<&Role>, sudo: bool) -> Result<(), Refusal> {
-    if call.identity()?.token().uses_left.is_some() {
+    let own = call.identity()?.token();
+    if own.kind == Kind::Batch {
+        return Err(Refusal::invalid("batch tokens cannot create more tokens"));
+    }
+    if own.uses_left.is_some() {
         return Err(Refusal::invalid("restricted use token cannot generate child tokens"));
     }
-    parameters::check_type(ask.kind.as_deref())?;
     if let Some(id) = ask.id.as_ref().filter(|id| !id.is_empty()) {
         if !sudo {
             return Err(Refusal::invalid("root or sudo privileges required to specify token id"));
@@ -245,6 +247,7 @@ fn describe(
     let asked_ttl = span("ttl", ask.ttl.as_ref().or(ask.lease.as_ref()))?;
     let identity = call.identity()?;
     let parent = identity.token();
+    let kind = kind(ask, role)?;
     let endless = policies == ["root"] && asked_ttl.is_zero() && period.is_zero() && explicit.is_zero();
     if endless && parent.expires_at.is_some() {
         return Err(Refusal::invalid("expiring root tokens cannot create non-expiring root tokens"));
@@ -260,7 +263,9 @@ fn describe(
         (asked, role) => asked.min(role),
     };
     let name = ask.display_name.as_deref().filter(|name| !name.is_empty());
+    let accessor = if kind == Kind::Batch { String::new() } else { draw_accessor(rng) };
     let token = Token {
+        kind,
         parent: (!orphan).then(|| identity.token_id().clone()),
         path: path(call, role),
         display_name: name.map_or_else(|| "token".to_owned(), |name| format!("token-{name}")),
@@ -270,16 +275,34 @@ fn describe(
         explicit_max_ttl: explicit,
         period,
         uses_left: (uses > 0).then_some(uses),
-        renewable: !endless && ask.renewable.unwrap_or(true) && role.is_none_or(|role| role.renewable),
+        renewable: kind == Kind::Service
+            && !endless
+            && ask.renewable.unwrap_or(true)
+            && role.is_none_or(|role| role.renewable),
         role: role.map(|role| role.name.clone()),
         bound_cidrs: role.map(|role| role.bound_cidrs.clone()).unwrap_or_default(),
-        ..Token::new(draw_accessor(rng), policies, call.now)
+        ..Token::new(accessor, policies, call.now)
     };
     let mut warnings = Vec::new();
     if life.capped {
         warnings.push(format!("TTL of the token was cut to {} seconds, the longest allowed", life.ttl.0));
     }
     Ok((token, warnings))
+}
+
+/// Chooses the kind of the new token. Its text is drawn or sealed, so that only service tokens can have one of their own.
+fn kind(ask: &Ask, role: Option<&Role>) -> Result<Kind, Refusal> {
+    let asked = match ask.kind.as_deref() {
+        None | Some("" | "default") => None,
+        Some("service") => Some(Kind::Service),
+        Some("batch") => Some(Kind::Batch),
+        Some(_) => return Err(Refusal::invalid("type is 'service' or 'batch'")),
+    };
+    let kind = role.map_or(TokenType::Default, |role| role.token_type).choose(asked);
+    if kind == Kind::Batch && ask.id.as_ref().is_some_and(|id| !id.is_empty()) {
+        return Err(Refusal::invalid("batch tokens cannot have an id of your own"));
+    }
+    Ok(kind)
 }
 
 fn path(call: &Call<'_>, role: Option<&Role>) -> String {

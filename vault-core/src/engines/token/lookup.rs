@@ -48,7 +48,7 @@ fn describe(call: &Call<'_>, subject: &Subject, view: &mut View) -> Result<Step,
         "policies": token.policies,
         "renewable": token.renewable,
         "ttl": ttl,
-        "type": "service",
+        "type": token.kind.word(),
     });
     if let Value::Object(fields) = &mut data {
         let brought = entity.map(|entity| policies_of(&entity, call.tables)).unwrap_or_default();

@@ -10,7 +10,7 @@ use rand_core::CryptoRng;
 use serde::Deserialize;
 
 use super::{Call, Effect, Engine, Route, Step};
-use crate::auth::token::{self, Token, TokenId};
+use crate::auth::token::{self, Alive, Token, TokenId};
 use crate::mounts::Mount;
 use crate::refusal::{Class, Refusal};
 use crate::reply::{Content, Reply};
@@ -98,8 +98,7 @@ fn own(call: &Call<'_>) -> Result<Subject, Refusal> {
 fn presented(call: &Call<'_>, view: &mut View) -> Result<Subject, Interrupt> {
     let named: Named = call.request.parse()?;
     let text = named.token.filter(|text| !text.is_empty()).ok_or_else(|| Refusal::invalid("missing token"))?;
-    let id = TokenId::of(&text, call.token_ids);
-    let token = alive(call, &id, view, "bad token")?;
+    let Alive { id, token, .. } = alive(call.reader().find(&text, view), "bad token")?;
     Ok(Subject { id, token, text: Some(text) })
 }
 
@@ -112,14 +111,14 @@ fn by_accessor(call: &Call<'_>, view: &mut View) -> Result<Subject, Interrupt> {
     let row = view.entry(&token::accessor_slot(call.names, &accessor))?.ok_or_else(unknown)?;
     let id = std::str::from_utf8(row.payload.expose()).map_err(|_| Refusal::internal("an accessor is damaged"))?;
     let id = TokenId::from_stored(id);
-    let token = alive(call, &id, view, "invalid accessor")?;
+    let token = alive(call.finder().find(&id, view), "invalid accessor")?.token;
     Ok(Subject { id, token, text: None })
 }
 
-/// Reads a token that is alive; a dead one answers like one that never was.
-fn alive(call: &Call<'_>, id: &TokenId, view: &mut View, otherwise: &str) -> Result<Token, Interrupt> {
-    match call.finder().find(id, view) {
-        Ok(alive) => Ok(alive.token),
+/// Takes a token that is alive; a dead one answers like one that never was.
+fn alive(found: Result<Alive, Interrupt>, otherwise: &str) -> Result<Alive, Interrupt> {
+    match found {
+        Ok(alive) => Ok(alive),
         Err(Interrupt::Refuse(refusal)) if refusal.class == Class::Denied => {
             Err(Refusal::new(Class::Denied, otherwise).into())
         }

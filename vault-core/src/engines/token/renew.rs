@@ -5,8 +5,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Call, Step, Subject};
-use crate::auth::token::Token;
 use crate::auth::token::lifetime::{self, Bounds};
+use crate::auth::token::{Kind, Token};
 use crate::engines::{self, Change, Renewal};
 use crate::field::span;
 use crate::refusal::Refusal;
@@ -37,6 +37,9 @@ fn renew(call: &Call<'_>, subject: Subject, view: &mut View) -> Result<Step, Int
     let ask: Ask = call.request.parse()?;
     let increment = span("increment", ask.increment.as_ref())?;
     let Subject { id, mut token, text } = subject;
+    if token.kind == Kind::Batch {
+        return Err(Refusal::invalid("batch tokens cannot be renewed").into());
+    }
     if !token.renewable || token.expires_at.is_none() {
         return Err(Refusal::invalid("lease is not renewable").into());
     }

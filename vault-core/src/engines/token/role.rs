@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Call, Step};
-use crate::auth::parameters::{check_type, checked_cidrs};
+use crate::auth::parameters::checked_cidrs;
+use crate::auth::token::TokenType;
 use crate::engines::Change;
 use crate::field::{Texts, span};
 use crate::glob::matches_any;
@@ -19,7 +20,8 @@ use crate::secret::SecretBytes;
 use crate::time::Span;
 use crate::view::{Interrupt, View};
 
-const ROLE_VERSION: u8 = 2;
+const ROLE_VERSION: u8 = 3;
+const ROLE_VERSION_BEFORE_TOKEN_TYPES: u8 = 2;
 const ROLE_VERSION_BEFORE_ENTITY_ALIASES: u8 = 1;
 
 /// What is stored of a role.
@@ -40,6 +42,9 @@ pub(super) struct Role {
     pub(super) bound_cidrs: Vec<String>,
     /// Entity aliases that tokens may be made for, in lower case; `*` stands for any text.
     pub(super) allowed_entity_aliases: Vec<String>,
+    /// Which kind of tokens it makes. Rows hold it behind the rest, as of version 3.
+    #[serde(skip)]
+    pub(super) token_type: TokenType,
 }
 
 /// The record before roles knew of entity aliases: the same without the last field.
@@ -77,6 +82,7 @@ impl From<RoleBeforeEntityAliases> for Role {
             no_default_policy: old.no_default_policy,
             bound_cidrs: old.bound_cidrs,
             allowed_entity_aliases: Vec::new(),
+            token_type: TokenType::Default,
         }
     }
 }
@@ -119,6 +125,7 @@ impl Role {
             no_default_policy: false,
             bound_cidrs: Vec::new(),
             allowed_entity_aliases: Vec::new(),
+            token_type: TokenType::Default,
         }
     }
 
@@ -127,7 +134,39 @@ impl Role {
             let old: RoleBeforeEntityAliases = record_format::decode(ROLE_VERSION_BEFORE_ENTITY_ALIASES, payload)?;
             return Ok(old.into());
         }
-        record_format::decode(ROLE_VERSION, payload)
+        if record_format::version(payload) == Some(ROLE_VERSION_BEFORE_TOKEN_TYPES) {
+            return record_format::decode(ROLE_VERSION_BEFORE_TOKEN_TYPES, payload);
+        }
+        let (mut role, token_type): (Self, TokenType) = record_format::decode(ROLE_VERSION, payload)?;
+        role.token_type = token_type;
+        Ok(role)
+    }
+
+    fn encode(&self) -> Result<SecretBytes, Refusal> {
+        record_format::encode(ROLE_VERSION, &(self, self.token_type))
+    }
+
+    /// Refuses batch tokens with what only service tokens can have.
+    fn check_batch(&self) -> Result<(), Refusal> {
+        if !self.token_type.prefers_batch() {
+            return Ok(());
+        }
+        // A request to a role that only prefers batch tokens can ask for a service token, which may be renewed and die
+        // with its parent.
+        let always = self.token_type == TokenType::Batch;
+        let faults = [
+            (always && !self.orphan, "non-orphan tokens"),
+            (!self.period.is_zero(), "periodic tokens"),
+            (always && self.renewable, "renewable tokens"),
+            (always && !self.explicit_max_ttl.is_zero(), "tokens with an explicit max TTL"),
+            (self.uses > 0, "tokens with limited use count"),
+        ];
+        match faults.into_iter().find(|(is_there, _)| *is_there) {
+            None => Ok(()),
+            Some((_, what)) => Err(Refusal::invalid(format!(
+                "'token_type' cannot be 'batch' or 'default-batch' when role is set to generate {what}"
+            ))),
+        }
     }
 
     /// Tells whether the role lets tokens be made for an entity alias, given in lower case.
@@ -203,7 +242,7 @@ pub(super) fn read(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> R
         "token_num_uses": role.uses,
         "token_no_default_policy": role.no_default_policy,
         "token_bound_cidrs": role.bound_cidrs,
-        "token_type": "default-service",
+        "token_type": role.token_type.word_at_last(),
     });
     Ok(Step::answer(Reply::data(&data)?))
 }
@@ -217,12 +256,14 @@ pub(super) fn write(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> 
         None => Role::new(&name.to_lowercase()),
     };
     apply(&mut role, ask)?;
-    let payload = record_format::encode(ROLE_VERSION, &role)?;
+    let payload = role.encode()?;
     Ok(Step::commit(Reply::Empty, vec![Change::Put { slot, payload }]))
 }
 
 fn apply(role: &mut Role, ask: Ask) -> Result<(), Refusal> {
-    check_type(ask.token_type.as_deref())?;
+    if let Some(word) = &ask.token_type {
+        role.token_type = TokenType::parse(word)?;
+    }
     let lower = |texts: Texts| texts.into_list().into_iter().map(|name| name.to_lowercase()).collect();
     let lists = [
         (&mut role.allowed_policies, ask.allowed_policies),
@@ -250,7 +291,7 @@ fn apply(role: &mut Role, ask: Ask) -> Result<(), Refusal> {
     role.path_suffix = ask.path_suffix.unwrap_or_else(|| std::mem::take(&mut role.path_suffix));
     role.uses = ask.token_num_uses.unwrap_or(role.uses);
     role.no_default_policy = ask.token_no_default_policy.unwrap_or(role.no_default_policy);
-    Ok(())
+    role.check_batch()
 }
 
 pub(super) fn delete(call: &Call<'_>, _: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
@@ -283,6 +324,9 @@ mod tests {
         let role = Role::decode(&payload).unwrap();
         assert_eq!((role.name.as_str(), role.uses, role.bound_cidrs.len()), ("r", 3, 1));
         assert!(!role.allows_alias("anybody") && !role.allows_alias(""));
-        assert_eq!(Role::decode(&record_format::encode(ROLE_VERSION, &role).unwrap()).unwrap(), role);
+        let typed = Role { token_type: TokenType::DefaultBatch, ..role.clone() };
+        assert_eq!(Role::decode(&typed.encode().unwrap()).unwrap(), typed);
+        let untyped = record_format::encode(ROLE_VERSION_BEFORE_TOKEN_TYPES, &typed).unwrap();
+        assert_eq!(Role::decode(&untyped).unwrap(), role);
     }
 }

@@ -15,6 +15,8 @@ use crate::request::Operation;
 use crate::secret::SecretText;
 use crate::time::{Span, Timestamp};
 
+mod batch;
+
 struct Fixture {
     store: TestStore,
     mount: Mount,
@@ -32,9 +34,8 @@ impl Fixture {
     }
 
     fn find(&self, text: &str) -> Result<(TokenId, Token), Refusal> {
-        let id = TokenId::of(&SecretText::new(text.to_owned()), &self.store.token_ids);
-        let finder = Finder { names: &self.store.names, tables: &self.store.tables, now: self.store.now };
-        self.store.read(|view| finder.find(&id, view)).map(|alive| (alive.id, alive.token))
+        let text = SecretText::new(text.to_owned());
+        self.store.read(|view| self.store.reader().find(&text, view)).map(|alive| (alive.id, alive.token))
     }
 
     fn is_alive(&self, text: &str) -> bool {
@@ -106,7 +107,7 @@ fn what_needs_sudo_is_refused_without() {
     assert_eq!(tokens.create(&root, json!({"id": "mine"})), "mine");
     assert!(tokens.refused(&root, "create", json!({"id": "mine"})).contains("duplicate"));
     assert!(tokens.refused(&root, "create", json!({"id": "s.x"})).contains("'.'"));
-    for body in [json!({"type": "batch"}), json!({"entity_alias": "x"}), json!({"ttl": "-1"}), json!({"ttl": "x"})] {
+    for body in [json!({"type": "sealed"}), json!({"entity_alias": "x"}), json!({"ttl": "-1"}), json!({"ttl": "x"})] {
         tokens.refused(&root, "create", body);
     }
 }

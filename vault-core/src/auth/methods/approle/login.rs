@@ -1,4 +1,5 @@
-//! `login`: one answer for every failure, and the use of a secret id spent in the batch that makes the token.
+//! `login`: one answer for every failure, each of them counted, and the use of a secret id spent in the batch that makes
+//! the token.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +9,9 @@ use serde::Deserialize;
 use super::ROLE_NAME;
 use super::role::{self, ID_LENGTH_BYTES_MAX, Role};
 use super::secret_id::{self, SecretId};
+use crate::auth::failures::Attempts;
 use crate::auth::login::{self, Login, check_address};
-use crate::engines::{Call, Step};
+use crate::engines::{Call, Change, Step};
 use crate::id::AppRoleId;
 use crate::refusal::Refusal;
 use crate::secret::SecretText;
@@ -33,48 +35,83 @@ pub(super) fn login(call: &Call<'_>, view: &mut View, rng: &mut dyn CryptoRng) -
     if role_id.len() > ID_LENGTH_BYTES_MAX || shown.expose().len() > ID_LENGTH_BYTES_MAX {
         return Err(wrong("no role id or secret id is as long").into());
     }
-    let role = role::by_role_id(call, &role_id, view)?;
+    let attempts = Attempts::load_role(call, &role_id, view)?;
+    if attempts.is_locked() {
+        return Err(wrong("locked out after too many failures from this source").into());
+    }
+    let (wrong, changes) = match admit(call, &role_id, &shown, view)? {
+        Admission::Admitted { role, secret, changes } => {
+            let mut forgotten = attempts.succeeded()?;
+            forgotten.extend(changes);
+            return grant(call, *role, secret, forgotten, view, rng);
+        }
+        Admission::Refused { wrong, changes } => (wrong, changes),
+    };
+    // Whatever was wrong leaves the same trace, so that the time that it takes tells nothing.
+    let mut counted = attempts.failed()?;
+    counted.extend(changes);
+    Ok(Step::refuse(wrong, counted))
+}
+
+/// What comes of a role id and a secret id.
+enum Admission {
+    Admitted { role: Box<Role>, secret: Option<SecretId>, changes: Vec<Change> },
+    Refused { wrong: Refusal, changes: Vec<Change> },
+}
+
+impl Admission {
+    fn refused(why: &str) -> Self {
+        Self::Refused { wrong: wrong(why), changes: Vec::new() }
+    }
+}
+
+/// Judges a role id and a secret id, and gives the changes that spend the latter.
+fn admit(call: &Call<'_>, role_id: &str, shown: &SecretText, view: &mut View) -> Result<Admission, Interrupt> {
+    let role = role::by_role_id(call, role_id, view)?;
     // A row is looked for in any case, so that the time does not tell which half was wrong.
     let key = role.as_ref().map_or(AppRoleId([0; 16]), |role| role.key);
-    let found = secret_id::load(secret_id::slot(call, key, &shown), view)?;
-    let role = role.ok_or_else(|| wrong("unknown role id"))?;
-    check_address(call, &role.secret_id_bound_cidrs).map_err(|_| wrong("the role does not allow the address"))?;
+    let found = secret_id::load(secret_id::slot(call, key, shown), view)?;
+    let Some(mut role) = role else { return Ok(Admission::refused("unknown role id")) };
+    let allowed = |cidrs: &[String]| check_address(call, cidrs).is_ok();
+    if !allowed(&role.secret_id_bound_cidrs) || !allowed(&role.parameters.bound_cidrs) {
+        return Ok(Admission::refused("the role does not allow the address"));
+    }
     if !role.bind_secret_id {
-        return grant(call, role, None, Vec::new(), view, rng);
+        return Ok(Admission::Admitted { role: Box::new(role), secret: None, changes: Vec::new() });
     }
-    let found = found.filter(|_| !shown.is_empty()).ok_or_else(|| wrong("unknown secret id"))?;
+    let Some(found) = found.filter(|_| !shown.is_empty()) else {
+        return Ok(Admission::refused("unknown secret id"));
+    };
     if !found.record.is_live(call.now) {
-        return Ok(Step::refuse(wrong("the secret id has ended"), found.remove(call, role.key)));
+        let changes = found.remove(call, role.key);
+        return Ok(Admission::Refused { wrong: wrong("the secret id has ended"), changes });
     }
-    check_address(call, &found.record.cidrs).map_err(|_| wrong("the secret id does not allow the address"))?;
-    let record = found.record.clone();
-    let spent = found.spend(call, role.key)?;
-    grant(call, role, Some(record), spent, view, rng)
+    if !allowed(&found.record.cidrs) {
+        return Ok(Admission::refused("the secret id does not allow the address"));
+    }
+    if !found.record.token_cidrs.is_empty() {
+        // The role may have become narrower since the secret id was made.
+        let mut cidrs = found.record.token_cidrs.clone();
+        cidrs.retain(|cidr| secret_id::is_within(cidr, &role.parameters.bound_cidrs));
+        if cidrs.is_empty() || !allowed(&cidrs) {
+            return Ok(Admission::refused("the secret id's tokens do not allow the address"));
+        }
+        role.parameters.bound_cidrs = cidrs;
+    }
+    let secret = Some(found.record.clone());
+    let changes = found.spend(call, role.key)?;
+    Ok(Admission::Admitted { role: Box::new(role), secret, changes })
 }
 
 fn grant(
     call: &Call<'_>,
     role: Role,
     secret: Option<SecretId>,
-    changes: Vec<crate::engines::Change>,
+    changes: Vec<Change>,
     view: &mut View,
     rng: &mut dyn CryptoRng,
 ) -> Result<Step, Interrupt> {
-    check_address(call, &role.parameters.bound_cidrs).map_err(|_| wrong("the role does not allow the address"))?;
-    let mut parameters = role.parameters;
-    let mut metadata = BTreeMap::new();
-    if let Some(secret) = secret {
-        metadata = secret.metadata;
-        if !secret.token_cidrs.is_empty() {
-            // The role may have become narrower since the secret id was made.
-            let mut cidrs = secret.token_cidrs;
-            cidrs.retain(|cidr| secret_id::is_within(cidr, &parameters.bound_cidrs));
-            if cidrs.is_empty() || check_address(call, &cidrs).is_err() {
-                return Err(wrong("the secret id's tokens do not allow the address").into());
-            }
-            parameters.bound_cidrs = cidrs;
-        }
-    }
+    let mut metadata = secret.map(|secret| secret.metadata).unwrap_or_default();
     // Last, so that no metadata of a secret id passes for it.
     metadata.insert(ROLE_NAME.to_owned(), role.name.clone());
     let login = Login {
@@ -85,7 +122,7 @@ fn grant(
         display_name: String::new(),
         metadata,
         role: Some(role.name),
-        parameters,
+        parameters: role.parameters,
         certificate: None,
     };
     login::grant(call, login, changes, view, rng)

@@ -9,6 +9,7 @@ mod tests;
 mod tidy;
 
 use super::name;
+use crate::auth::failures;
 use crate::engines::{Call, Engine, Renewal, Route};
 use crate::mounts::Mount;
 use crate::names::{Folder, Names, Slot};
@@ -97,6 +98,7 @@ impl Engine for AppRole {
     }
 
     fn folders(&self, mount: &Mount, names: &Names) -> Vec<Folder> {
-        ["roles", "role-ids", "secret-ids", "accessors", "tidy"].map(|name| mount.folder(names, name)).to_vec()
+        let own = ["roles", "role-ids", "secret-ids", "accessors", "tidy"].map(|name| mount.folder(names, name));
+        own.into_iter().chain([failures::folder(mount, names)]).collect()
     }
 }

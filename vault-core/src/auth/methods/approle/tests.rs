@@ -13,6 +13,8 @@ use crate::reply::{Grant, Reply};
 use crate::request::Operation::{self, Delete, List, Read, Write};
 use crate::time::{Span, Timestamp};
 
+mod lockout;
+
 struct Fixture {
     store: TestStore,
     mount: Mount,
@@ -214,7 +216,7 @@ fn what_makes_no_sense_is_refused() {
         ("role/x", json!({"bind_secret_id": "maybe"})),
         ("role/x", json!({"secret_id_num_uses": -1})),
         ("role/x", json!({"token_policies": "root"})),
-        ("role/x", json!({"token_type": "batch"})),
+        ("role/x", json!({"token_type": "batch", "token_num_uses": 1})),
         ("role/x", json!({"secret_id_bound_cidrs": "x"})),
         ("role/x", json!({"role_id": ""})),
         ("role/x", json!({ "role_id": role_id })),
@@ -328,6 +330,7 @@ proptest! {
     #[test]
     fn secret_ids_behave_as_a_simple_model(acts in proptest::collection::vec(act(), 0..40)) {
         let (mut auth, role_id) = Fixture::with_role(json!({}));
+        auth.mount.settings.lockout.disabled = true;
         let mut model: Vec<Known> = Vec::new();
         for act in acts {
             let now = auth.store.now;

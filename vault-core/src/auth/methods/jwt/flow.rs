@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq;
 use super::super::roles;
 use super::claims::{Expected, admit};
 use super::config::{self, Config, Source};
-use super::keys::{AGE_SECONDS, Discovery, denied, verify};
+use super::keys::{AGE_SECONDS, Discovery, denied, unfit, verify};
 use super::role::{self, Role, RoleType};
 use crate::auth::login::{Login, check_address, grant};
 use crate::engines::{Call, Change, Step};
@@ -235,6 +235,10 @@ fn loopback(uri: &str) -> Option<(&str, &str)> {
 
 /// Takes somebody back from the provider.
 pub(super) fn callback(call: &Call<'_>, view: &mut View, rng: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
+    taken_back(call, view, rng).map_err(unfit)
+}
+
+fn taken_back(call: &Call<'_>, view: &mut View, rng: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
     let back = back(call)?;
     let text = back.state.as_ref().map(SecretText::expose).unwrap_or_default();
     if text.is_empty() || text.len() > TEXT_LENGTH_BYTES_MAX {
@@ -248,7 +252,7 @@ pub(super) fn callback(call: &Call<'_>, view: &mut View, rng: &mut dyn CryptoRng
         Ok(login) => grant(call, login, spent(), view, rng),
         Err(interrupt) => Err(interrupt),
     };
-    match step {
+    match step.map_err(unfit) {
         Err(Interrupt::Refuse(refusal)) => Ok(Step::refuse(refusal, spent())),
         outcome => outcome,
     }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::config::{Config, Source};
 use crate::jose::{Claims, KeySet, KeySetError, TokenError, Unverified, VerificationKey};
 use crate::question::{Answer, HttpQuestion, Question};
-use crate::refusal::Refusal;
+use crate::refusal::{Class, Refusal};
 use crate::view::{Interrupt, View};
 
 /// How old a description of a provider, and its keys, may be: a key that was taken back is trusted no longer.
@@ -104,6 +104,17 @@ fn bound_issuer(config: &Config) -> Option<String> {
 
 fn refused(error: TokenError) -> Refusal {
     denied(error.to_string())
+}
+
+/// Turns a denial of a login into the answer that clients know of this auth method: a malformed request, whose text is
+/// the same whatever did not fit.
+pub(super) fn unfit(interrupt: Interrupt) -> Interrupt {
+    match interrupt {
+        Interrupt::Refuse(refusal) if refusal.class == Class::Denied => {
+            Refusal::invalid("error validating token").with_private(refusal.private.unwrap_or(refusal.public)).into()
+        }
+        other => other,
+    }
 }
 
 /// The one answer for whoever is not believed; the reason is for the log.

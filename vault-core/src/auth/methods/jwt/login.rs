@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::super::roles;
 use super::claims::{Expected, admit};
 use super::config;
-use super::keys::{denied, verify};
+use super::keys::{denied, unfit, verify};
 use super::role::{self, RoleType};
 use crate::auth::login::{check_address, grant};
 use crate::engines::{Call, Step};
@@ -21,6 +21,10 @@ struct Ask {
 }
 
 pub(super) fn login(call: &Call<'_>, view: &mut View, rng: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
+    admitted(call, view, rng).map_err(unfit)
+}
+
+fn admitted(call: &Call<'_>, view: &mut View, rng: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
     let ask: Ask = call.request.parse()?;
     let token = ask.jwt.filter(|token| !token.is_empty()).ok_or_else(|| Refusal::invalid("missing token"))?;
     let config = config::load(call, view)?.ok_or_else(|| denied("the auth method has no settings"))?;

@@ -45,7 +45,7 @@ fn grant(outcome: Result<Reply, Refusal>) -> Grant {
 /// Demands the one answer for whoever is not believed, and a reason for the log that says `reason`.
 fn assert_denied(outcome: Result<Reply, Refusal>, reason: &str) {
     let Err(refusal) = outcome else { panic!("let in: {reason}") };
-    assert_eq!((refusal.class, refusal.public.as_str()), (Class::Denied, "permission denied"), "{refusal:?}");
+    assert_eq!((refusal.class, refusal.public.as_str()), (Class::Invalid, "error validating token"), "{refusal:?}");
     assert!(refusal.private.as_ref().is_some_and(|text| text.contains(reason)), "{reason}: {refusal:?}");
 }
 

@@ -111,7 +111,7 @@ fn what_makes_no_sense_is_refused() {
         ("users/b", json!({"password": "a".repeat(1025)})),
         ("users/b", json!({"password_hash": "$2a$10$x"})),
         ("users/b", json!({"password": "p", "token_policies": "root"})),
-        ("users/b", json!({"password": "p", "token_type": "batch"})),
+        ("users/b", json!({"password": "p", "token_type": "batch", "token_period": 60})),
         ("users/ b", json!({"password": "p"})),
         ("users/-b", json!({"password": "p"})),
         ("users/a/password", json!({})),

@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 
 use super::Fixture;
+use crate::id::EntityId;
+use crate::identity;
 use crate::reply::Reply;
 use crate::request::Operation;
 
@@ -123,13 +125,9 @@ fn an_external_group_has_whom_a_login_says() {
     );
     let outer = vault.made("group", json!({"policies": ["outer"], "member_group_ids": [group]}));
     assert_eq!(vault.policies(&staff), ["default", "outer", "staff"]);
-    // Members are not listed, and the answer says so.
-    match vault.call(Operation::Read, "group/name/e", json!({})).unwrap() {
-        Reply::Content(content) => assert_eq!(content.warnings.len(), 1),
-        _ => panic!("no content"),
-    }
+    let entity = staff.entity.unwrap().to_string();
     let read = vault.read("group/name/e");
-    assert_eq!((&read["member_entity_ids"], &read["alias"]["id"]), (&Value::Null, &json!(alias)));
+    assert_eq!((&read["member_entity_ids"], &read["alias"]["id"]), (&json!([entity]), &json!(alias)));
     assert_eq!((&read["alias"]["mount_path"], &read["parent_group_ids"]), (&json!("auth/a/"), &json!([outer])));
     assert_eq!(vault.read(&format!("group-alias/id/{alias}")), read["alias"]);
     assert_eq!(vault.list("group-alias/id")["key_info"][&alias]["canonical_id"], json!(group));
@@ -142,8 +140,10 @@ fn an_external_group_has_whom_a_login_says() {
     // A later login without the claim ends it, for tokens of earlier ones too.
     vault.login("auth/a/", "n", Some(&["other"]));
     assert_eq!(vault.policies(&staff), ["default"]);
+    assert_eq!(vault.read("group/name/e")["member_entity_ids"], json!([]));
     vault.write(&format!("group-alias/id/{alias}"), json!({"name": "other"}));
     assert_eq!(vault.policies(&staff), ["default", "outer", "staff"]);
+    assert_eq!(vault.read("group/name/e")["member_entity_ids"], json!([entity]));
     vault.write(&format!("group-alias/id/{alias}"), json!({"mount_accessor": b}));
     assert_eq!(vault.policies(&staff), ["default"]);
     vault.write(&format!("group-alias/id/{alias}"), json!({"name": "staff"}));
@@ -152,4 +152,31 @@ fn an_external_group_has_whom_a_login_says() {
     assert_eq!((vault.policies(&stranger).len(), vault.is_missing(&format!("group-alias/id/{alias}"))), (1, true));
     vault.delete("group/name/e");
     assert_eq!(vault.read(&format!("group/id/{outer}"))["member_group_ids"], json!([]));
+}
+
+#[test]
+fn members_of_an_external_group_are_listed_wholly_or_not_at_all() {
+    let mut vault = Fixture::new();
+    let a = vault.accessor("auth/a/");
+    let group = vault.made("group", json!({"name": "e", "type": "external"}));
+    vault.write("group-alias", json!({"name": "staff", "mount_accessor": a, "canonical_id": group}));
+    let entity = vault.login("auth/a/", "n", Some(&["staff"])).entity.unwrap().to_string();
+    let fill = |vault: &mut Fixture, count: u16| {
+        for number in 0..count {
+            let mut id = [7; 16];
+            id[..2].copy_from_slice(&number.to_be_bytes());
+            let id = EntityId(id);
+            let stranger = identity::Entity::new(id, format!("entity_{id}"), vault.store.now);
+            let change = identity::store(&vault.store.names, &stranger).unwrap();
+            vault.store.apply(vec![change]);
+        }
+    };
+    fill(&mut vault, 1_999);
+    assert_eq!(vault.read("group/name/e")["member_entity_ids"], json!([entity]));
+    fill(&mut vault, 2_000);
+    assert_eq!(vault.read("group/name/e")["member_entity_ids"], Value::Null);
+    match vault.call(Operation::Read, "group/name/e", json!({})).unwrap() {
+        Reply::Content(content) => assert_eq!(content.warnings.len(), 1),
+        _ => panic!("no content"),
+    }
 }
