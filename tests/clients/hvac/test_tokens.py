@@ -155,3 +155,25 @@ class Tokens(vault.VaultTestCase):
             self.tokens.read_role("deploy")
         with self.assertRaises(exceptions.VaultError):
             self.tokens.create(role_name="deploy")
+
+    def test_a_batch_token_is_neither_renewed_nor_revoked(self):
+        auth = self.tokens.create(policies=["default"], type="batch", ttl="10m")["auth"]
+        self.assertEqual((auth["token_type"], auth["accessor"], auth["renewable"]), ("batch", "", False))
+        own = vault.client(auth["client_token"])
+        data = own.auth.token.lookup_self()["data"]
+        self.assertEqual((data["type"], data["policies"]), ("batch", ["default"]))
+        with self.assertRaises(exceptions.InvalidRequest):
+            own.auth.token.renew_self()
+        with self.assertRaises(exceptions.InvalidRequest):
+            own.auth.token.revoke_self()
+
+    def test_an_application_logs_in_for_a_batch_token(self):
+        self.root.sys.enable_auth_method("approle", path="batches")
+        self.addCleanup(self.root.sys.disable_auth_method, "batches")
+        roles = self.root.auth.approle
+        roles.create_or_update_approle("ci", token_type="batch", token_ttl="10m", mount_point="batches")
+        role_id = roles.read_role_id("ci", mount_point="batches")["data"]["role_id"]
+        secret_id = roles.generate_secret_id("ci", mount_point="batches")["data"]["secret_id"]
+        auth = vault.client().auth.approle.login(role_id, secret_id, mount_point="batches")["auth"]
+        self.assertEqual((auth["token_type"], auth["accessor"]), ("batch", ""))
+        self.assertEqual(vault.client(auth["client_token"]).auth.token.lookup_self()["data"]["type"], "batch")
