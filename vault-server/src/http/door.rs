@@ -8,6 +8,7 @@ use axum::body::Body;
 use axum::response::Response;
 use http::request::Parts;
 use http::{HeaderMap, Method, header};
+use vault_core::auth::token::BATCH_TOKEN_LENGTH_BYTES_MAX;
 use vault_core::id::RequestId;
 use vault_core::path::RequestPath;
 use vault_core::refusal::{Class, Refusal};
@@ -24,8 +25,8 @@ const HEADER_NAMESPACE: &str = "x-vault-namespace";
 const HEADER_WRAP_TTL: &str = "x-vault-wrap-ttl";
 const MERGE_PATCH: &str = "application/merge-patch+json";
 
-/// Longest token; ours have 36 characters, and a caller may choose the text of one.
-const TOKEN_LENGTH_BYTES_MAX: usize = 512;
+/// Longest token: batch tokens are the longest, since they carry what they may do.
+const TOKEN_LENGTH_BYTES_MAX: usize = BATCH_TOKEN_LENGTH_BYTES_MAX;
 
 /// Answers one HTTP request.
 pub(super) async fn enter(edge: &Edge, remote: SocketAddr, request: axum::extract::Request) -> Response {

@@ -118,3 +118,19 @@ async fn a_mount_is_tuned_to_batch_tokens_and_wrapping_keeps_them() {
     assert_eq!((&auth["token_type"], &auth["accessor"]), (&json!("batch"), &json!("")));
     vault.expect_as(&text(&auth, "client_token"), 200, "GET", "auth/token/lookup-self", None).await;
 }
+
+/// The door once took no token of more than 512 bytes, whatever it carried.
+#[tokio::test]
+async fn a_batch_token_that_carries_much_is_taken() {
+    let vault = TestVault::ready().await;
+    let policies: Vec<String> = (0..40).map(|number| format!("a-policy-with-a-long-name-{number}")).collect();
+    let asked = json!({"type": "batch", "ttl": "1h", "policies": policies, "meta": {"team": "x".repeat(500)}});
+    let made = vault.expect(200, "POST", "auth/token/create", Some(asked)).await;
+    let token = text(&made["auth"], "client_token");
+    assert!(token.len() > 2_000, "{}", token.len());
+    let own = vault.expect_as(&token, 200, "GET", "auth/token/lookup-self", None).await;
+    assert_eq!(own["data"]["policies"].as_array().unwrap().len(), 41);
+    let much = json!({"type": "batch", "ttl": "1h", "meta": {"team": "x".repeat(500), "other": "y".repeat(500)}, "policies":
+        (0..200).map(|number| format!("a-policy-with-a-long-name-{number}")).collect::<Vec<_>>()});
+    vault.expect(400, "POST", "auth/token/create", Some(much)).await;
+}
