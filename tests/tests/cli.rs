@@ -133,6 +133,27 @@ fn the_demo_tells_its_story_and_leaves_nothing_behind() -> Result<()> {
 }
 
 #[test]
+fn charters_are_checked_shown_and_compared_without_a_server() -> Result<()> {
+    let example = tests::tree::root().join("docs/example-charter.toml");
+    let folder = tempfile::tempdir()?;
+    let bad = folder.path().join("bad.toml");
+    std::fs::write(&bad, std::fs::read_to_string(&example)?.replace("format = 1", "format = 1\nsurprise = 2"))?;
+    let run = |arguments: &[&std::ffi::OsStr]| {
+        Command::new(tests::binary::keyturn()?).arg("charter").args(arguments).output().map_err(anyhow::Error::from)
+    };
+    let checked = run(&["check".as_ref(), example.as_os_str()])?;
+    ensure!(checked.status.success() && String::from_utf8(checked.stdout)?.contains("holds together"), "check");
+    let shown = run(&["show".as_ref(), example.as_os_str()])?;
+    ensure!(String::from_utf8(shown.stdout)?.contains("unseal"), "show");
+    let compared = run(&["diff".as_ref(), example.as_os_str(), example.as_os_str()])?;
+    ensure!(String::from_utf8(compared.stdout)? == "Nothing changes.\n", "diff");
+    let refused = run(&["check".as_ref(), bad.as_os_str()])?;
+    let told = String::from_utf8(refused.stderr)?;
+    ensure!(refused.status.code() == Some(1) && told.contains("bad.toml:") && told.contains("surprise"), "{told}");
+    Ok(())
+}
+
+#[test]
 fn help_completions_and_manual_pages_are_there() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let program = tests::binary::keyturn()?;

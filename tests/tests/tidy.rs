@@ -41,6 +41,8 @@ const CORE_DEPENDENCIES: &[&str] = &[
     "sha3",
     "subtle",
     "thiserror",
+    "toml",
+    "toml_parser",
     "vsss-rs",
     "x509-parser",
     "zeroize",

@@ -4,6 +4,7 @@
 
 mod audit;
 mod auth;
+mod charter;
 #[cfg(feature = "server")]
 mod demo;
 mod init;
@@ -54,6 +55,9 @@ pub(crate) enum Command {
     /// Auth methods: how people and applications log in
     #[command(subcommand)]
     Auth(auth::Command),
+    /// Charters: who are the custodians, and which of them together may do what
+    #[command(subcommand)]
+    Charter(charter::Command),
     /// Secrets in key-value engines, version 1 and 2
     #[command(subcommand)]
     Kv(kv::Command),
@@ -113,6 +117,7 @@ pub(crate) async fn run(command: Command, global: &Global) -> Result<ExitCode, F
         Command::Token(command) => token::run(command, global).await,
         Command::Policy(command) => policy::run(command, global).await,
         Command::Secrets(command) => secrets::run(command, global).await,
+        Command::Charter(command) => charter::run(command, global),
         Command::Auth(command) => auth::run(command, global).await,
         Command::Unwrap => unwrap::run(global).await,
         Command::Lease(command) => lease::run(command, global).await,
