@@ -41,8 +41,11 @@ fn verify_one(bencher: Bencher<'_, '_>, size: (u64, u64)) {
 #[divan::bench(args = SIZES)]
 fn combine_needed(bencher: Bencher<'_, '_>, size: (u64, u64)) {
     let (commitments, shares) = set(size);
-    let verified: Vec<VerifiedShare> =
-        shares.into_iter().take(commitments.needed()).map(|share| commitments.verify(share).unwrap()).collect();
+    let verified: Vec<VerifiedShare> = shares
+        .into_iter()
+        .take(commitments.threshold().needed().into())
+        .map(|share| commitments.verify(share).unwrap())
+        .collect();
     bencher.bench_local(|| combine(black_box(&verified), &commitments).unwrap());
 }
 

@@ -53,14 +53,14 @@ fn take(set: &SetVector, input: &str) -> Result<VerifiedShare, ShareError> {
     let threshold = Threshold::new(set.needed, set.total).unwrap();
     let share = Share::parse(input)?;
     share.check_addressed_to(vault, Epoch(set.epoch), threshold)?;
-    Commitments::from_hex(&set.commitments, threshold).unwrap().verify(share)
+    Commitments::from_hex(std::slice::from_ref(&set.commitments), threshold).unwrap().verify(share)
 }
 
 #[test]
 fn good_shares_read_write_and_open() {
     for set in sets() {
         let threshold = Threshold::new(set.needed, set.total).unwrap();
-        let commitments = Commitments::from_hex(&set.commitments, threshold).unwrap();
+        let commitments = Commitments::from_hex(std::slice::from_ref(&set.commitments), threshold).unwrap();
         assert_eq!(set.good.len() as u64, set.total, "{}", set.note);
         let mut taken = Vec::new();
         for good in set.good.iter().rev() {
@@ -116,7 +116,7 @@ fn generate_set(needed: u64, total: u64) -> SetVector {
         needed,
         total,
         secret: HEXLOWER.encode(secret.to_key().expose()),
-        commitments: commitments.to_hex(),
+        commitments: commitments.to_hex().concat(),
         good: good.collect(),
         bad: Vec::new(),
     };

@@ -44,13 +44,12 @@ struct Attempt<P> {
     deadline: Timestamp,
 }
 
-/// What anybody may know of an attempt.
-#[derive(Debug)]
+/// What is shown of an attempt.
 pub struct Shown<'a, P> {
     /// Names it.
     pub id: AttemptId,
-    /// How many shares have come.
-    pub given: usize,
+    /// The shares that have come.
+    pub shares: &'a [VerifiedShare],
     /// What it is for.
     pub purpose: &'a P,
 }
@@ -182,7 +181,7 @@ impl<P> Attempts<P> {
             // Of several that are equal, the last one is the greatest: the newest.
             None => self.running.iter().max_by_key(|attempt| (attempt.by.privileged, attempt.shares.len())),
         }?;
-        Some(Shown { id: attempt.id, given: attempt.shares.len(), purpose: &attempt.purpose })
+        Some(Shown { id: attempt.id, shares: &attempt.shares, purpose: &attempt.purpose })
     }
 
     /// Checks a share for an attempt.
@@ -222,7 +221,7 @@ impl<P> Attempts<P> {
         };
         if let Some(attempt) = self.running.get_mut(position) {
             attempt.shares.push(offered.share);
-            if attempt.shares.len() < usize::from(config.threshold().needed()) {
+            if config.commitments().missing(&attempt.shares) > 0 {
                 return Ok(Taken::More);
             }
         }

@@ -66,8 +66,10 @@ pub struct Progress {
     pub attempt: UnsealAttemptId,
     /// Whose shares were given, in the order of their coming.
     pub given: Vec<ShareIndex>,
-    /// How many are needed.
+    /// How many are needed at least, from the beginning.
     pub needed: u8,
+    /// How far the given ones lead: it falls short of `needed` as long as shares are missing.
+    pub reached: u8,
     /// How many there are.
     pub total: u8,
     /// When the attempt began.
@@ -94,7 +96,7 @@ impl Collecting {
             Ok(verified) => self.shares.push(verified),
             Err(error) => return Err(Refused::Share { collecting: self, error }),
         }
-        if self.shares.len() < usize::from(self.config().threshold().needed()) {
+        if self.config().commitments().missing(&self.shares) > 0 {
             return Ok(Step::More(self));
         }
         self.open().map(Step::Done)
@@ -122,6 +124,7 @@ impl Collecting {
             attempt: self.attempt,
             given: self.shares.iter().map(VerifiedShare::index).collect(),
             needed: self.config().threshold().needed(),
+            reached: self.config().progress(&self.shares),
             total: self.config().threshold().total(),
             started_at: self.started_at,
             deadline: self.deadline,

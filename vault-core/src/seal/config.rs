@@ -5,20 +5,26 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
 use crate::id::{Epoch, VaultId};
-use crate::sharing::{Commitments, CommitmentsError, Share, ShareError, Threshold, ThresholdError, VerifiedShare};
+use crate::sharing::{
+    Commitments, CommitmentsError, Node, Share, ShareError, Structure, StructureError, Threshold, ThresholdError,
+    VerifiedShare,
+};
 use crate::time::Timestamp;
 
-/// Longest configuration in bytes; 255 commitments take 17 KiB.
+/// Longest configuration in bytes; the largest sharing takes 48 KiB.
 pub const SEAL_CONFIG_LENGTH_BYTES_MAX: usize = 64 * 1024;
 
-const SEAL_CONFIG_FORMAT: u32 = 1;
+/// A plain threshold, as every vault had it at first.
+const THRESHOLD_FORMAT: u32 = 1;
+
+/// A sharing of thresholds within thresholds.
+const NESTED_FORMAT: u32 = 2;
 
 /// What is public about the shares of a vault.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SealConfig {
     vault: VaultId,
     epoch: Epoch,
-    threshold: Threshold,
     commitments: Commitments,
     key_check: [u8; 32],
     created_at: Timestamp,
@@ -46,7 +52,7 @@ pub enum SealConfigError {
         reason: String,
     },
     /// Another version of the program wrote it.
-    #[error("the seal configuration has format {found}, this program reads format {SEAL_CONFIG_FORMAT}")]
+    #[error("the seal configuration has format {found}, this program reads format 1 and 2")]
     Format {
         /// The format that it names.
         found: u32,
@@ -60,15 +66,24 @@ pub enum SealConfigError {
     /// The numbers are no threshold.
     #[error("the seal configuration is damaged: {0}")]
     Threshold(#[from] ThresholdError),
+    /// The tree is no sharing.
+    #[error("the seal configuration is damaged: {0}")]
+    Structure(#[from] StructureError),
     /// The list is not the commitments of the set.
     #[error("the seal configuration is damaged: {0}")]
     Commitments(#[from] CommitmentsError),
 }
 
-/// The configuration as it is written.
+/// What both formats begin with.
+#[derive(Deserialize)]
+struct FormatRecord {
+    format: u32,
+}
+
+/// The configuration as it is written for a plain threshold.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SealConfigRecord {
+struct ThresholdRecord {
     format: u32,
     vault: String,
     epoch: u32,
@@ -79,22 +94,28 @@ struct SealConfigRecord {
     created_at_nanoseconds: i64,
 }
 
-/// The one field that every format has.
-#[derive(Deserialize)]
-struct FormatRecord {
+/// The configuration as it is written for a nested sharing.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NestedRecord {
     format: u32,
+    vault: String,
+    epoch: u32,
+    structure: Node,
+    commitments: Vec<Vec<String>>,
+    key_check: String,
+    created_at_nanoseconds: i64,
 }
 
 impl SealConfig {
     pub(super) const fn new(
         vault: VaultId,
         epoch: Epoch,
-        threshold: Threshold,
         commitments: Commitments,
         key_check: [u8; 32],
         created_at: Timestamp,
     ) -> Self {
-        Self { vault, epoch, threshold, commitments, key_check, created_at }
+        Self { vault, epoch, commitments, key_check, created_at }
     }
 
     /// Reads the configuration.
@@ -105,42 +126,45 @@ impl SealConfig {
         if bytes.len() > SEAL_CONFIG_LENGTH_BYTES_MAX {
             return Err(SealConfigError::TooLong { length_bytes: bytes.len() });
         }
-        let unreadable = |error: serde_json::Error| SealConfigError::Unreadable { reason: error.to_string() };
-        let FormatRecord { format } = serde_json::from_slice(bytes).map_err(unreadable)?;
-        if format != SEAL_CONFIG_FORMAT {
-            return Err(SealConfigError::Format { found: format });
+        let FormatRecord { format } = from_slice(bytes)?;
+        match format {
+            THRESHOLD_FORMAT => from_slice::<ThresholdRecord>(bytes)?.read(),
+            NESTED_FORMAT => from_slice::<NestedRecord>(bytes)?.read(),
+            found => Err(SealConfigError::Format { found }),
         }
-        let record: SealConfigRecord = serde_json::from_slice(bytes).map_err(unreadable)?;
-        let threshold = Threshold::new(record.needed, record.total)?;
-        if record.epoch < Epoch::FIRST.0 {
-            return Err(SealConfigError::Field { field: "epoch" });
-        }
-        Ok(Self {
-            vault: VaultId(from_hex(&record.vault).ok_or(SealConfigError::Field { field: "vault" })?),
-            epoch: Epoch(record.epoch),
-            threshold,
-            commitments: Commitments::from_hex(&record.commitments, threshold)?,
-            key_check: from_hex(&record.key_check).ok_or(SealConfigError::Field { field: "key_check" })?,
-            created_at: Timestamp(record.created_at_nanoseconds),
-        })
     }
 
-    /// Writes the configuration.
+    /// Writes the configuration: a plain threshold as format 1, anything else as format 2.
     ///
     /// # Errors
     /// Answers [`SealConfigError::Unreadable`] if it cannot be written, which would be a mistake in the program.
     pub fn to_json(&self) -> Result<Vec<u8>, SealConfigError> {
-        let record = SealConfigRecord {
-            format: SEAL_CONFIG_FORMAT,
-            vault: HEXLOWER.encode(&self.vault.0),
-            epoch: self.epoch.0,
-            needed: u64::from(self.threshold.needed()),
-            total: u64::from(self.threshold.total()),
-            commitments: self.commitments.to_hex(),
-            key_check: HEXLOWER.encode(&self.key_check),
-            created_at_nanoseconds: self.created_at.0,
+        let structure = self.commitments.structure();
+        let (vault, key_check) = (HEXLOWER.encode(&self.vault.0), HEXLOWER.encode(&self.key_check));
+        let (epoch, created_at_nanoseconds) = (self.epoch.0, self.created_at.0);
+        let written = if structure.is_flat() {
+            serde_json::to_vec(&ThresholdRecord {
+                format: THRESHOLD_FORMAT,
+                vault,
+                epoch,
+                needed: structure.threshold().needed().into(),
+                total: structure.threshold().total().into(),
+                commitments: self.commitments.to_hex().concat(),
+                key_check,
+                created_at_nanoseconds,
+            })
+        } else {
+            serde_json::to_vec(&NestedRecord {
+                format: NESTED_FORMAT,
+                vault,
+                epoch,
+                structure: structure.root().clone(),
+                commitments: self.commitments.to_hex(),
+                key_check,
+                created_at_nanoseconds,
+            })
         };
-        serde_json::to_vec(&record).map_err(|error| SealConfigError::Unreadable { reason: error.to_string() })
+        written.map_err(|error| SealConfigError::Unreadable { reason: error.to_string() })
     }
 
     /// Checks one share alone: its vault, its epoch, its number and whether it is genuine.
@@ -148,7 +172,7 @@ impl SealConfig {
     /// # Errors
     /// Answers [`ShareError`] with what is wrong.
     pub fn verify(&self, share: Share) -> Result<VerifiedShare, ShareError> {
-        share.check_addressed_to(self.vault.fingerprint(), self.epoch, self.threshold)?;
+        share.check_addressed_to(self.vault.fingerprint(), self.epoch, self.threshold())?;
         self.commitments.verify(share)
     }
 
@@ -162,9 +186,14 @@ impl SealConfig {
         self.epoch
     }
 
-    /// Gives how many shares there are and how many open.
+    /// Gives how many shares there are, and how many open at least.
     pub const fn threshold(&self) -> Threshold {
-        self.threshold
+        self.commitments.threshold()
+    }
+
+    /// Gives how far these shares lead, from 0 up to the number of shares that are needed at least.
+    pub fn progress(&self, given: &[VerifiedShare]) -> u8 {
+        self.threshold().needed().saturating_sub(self.commitments.missing(given))
     }
 
     /// Gives the commitments to the shares.
@@ -180,6 +209,45 @@ impl SealConfig {
     pub(super) fn has_key_check(&self, key_check: &[u8; 32]) -> bool {
         bool::from(self.key_check.ct_eq(key_check))
     }
+}
+
+impl ThresholdRecord {
+    fn read(&self) -> Result<SealConfig, SealConfigError> {
+        let threshold = Threshold::new(self.needed, self.total)?;
+        let commitments = Commitments::from_hex(std::slice::from_ref(&self.commitments), threshold)?;
+        read_fields(&self.vault, self.epoch, commitments, &self.key_check, self.created_at_nanoseconds)
+    }
+}
+
+impl NestedRecord {
+    fn read(self) -> Result<SealConfig, SealConfigError> {
+        let structure = Structure::new(self.structure)?;
+        if structure.is_flat() {
+            // There is one way to write each configuration.
+            return Err(SealConfigError::Field { field: "structure" });
+        }
+        let commitments = Commitments::from_hex(&self.commitments, structure)?;
+        read_fields(&self.vault, self.epoch, commitments, &self.key_check, self.created_at_nanoseconds)
+    }
+}
+
+fn read_fields(
+    vault: &str,
+    epoch: u32,
+    commitments: Commitments,
+    key_check: &str,
+    created_at_nanoseconds: i64,
+) -> Result<SealConfig, SealConfigError> {
+    if epoch < Epoch::FIRST.0 {
+        return Err(SealConfigError::Field { field: "epoch" });
+    }
+    let vault = VaultId(from_hex(vault).ok_or(SealConfigError::Field { field: "vault" })?);
+    let key_check = from_hex(key_check).ok_or(SealConfigError::Field { field: "key_check" })?;
+    Ok(SealConfig::new(vault, Epoch(epoch), commitments, key_check, Timestamp(created_at_nanoseconds)))
+}
+
+fn from_slice<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, SealConfigError> {
+    serde_json::from_slice(bytes).map_err(|error| SealConfigError::Unreadable { reason: error.to_string() })
 }
 
 fn from_hex<const LENGTH: usize>(text: &str) -> Option<[u8; LENGTH]> {

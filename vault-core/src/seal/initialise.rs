@@ -9,7 +9,7 @@ use crate::barrier::{Barrier, BarrierError};
 use crate::engines::Change;
 use crate::id::{Epoch, VaultId};
 use crate::keys;
-use crate::sharing::{Share, SplitError, Threshold, UnsealSecret, split};
+use crate::sharing::{Share, SplitError, Structure, UnsealSecret, split};
 use crate::store::{Batch, Expect, RowKey, Write};
 use crate::time::Timestamp;
 
@@ -67,19 +67,19 @@ pub enum InitialiseError {
 /// # Errors
 /// Answers [`InitialiseError`] if a part of it fails; nothing was written then.
 pub fn initialise(
-    threshold: Threshold,
+    structure: impl Into<Structure>,
     vault: VaultId,
     now: Timestamp,
     rng: &mut dyn CryptoRng,
 ) -> Result<Initialised, InitialiseError> {
     let secret = UnsealSecret::random(rng);
     let epoch = Epoch::FIRST;
-    let (commitments, shares) = split(&secret, threshold, vault.fingerprint(), epoch, rng)?;
+    let (commitments, shares) = split(&secret, structure, vault.fingerprint(), epoch, rng)?;
     let key = secret.to_key();
     let barrier = Barrier::generate(vault, now, rng);
     let seal_key = keys::seal_key(&key, vault);
     let wrapped_keyring: Arc<[u8]> = barrier.wrap_keyring(&seal_key, None, rng)?.into();
-    let config = SealConfig::new(vault, epoch, threshold, commitments, keys::key_check(&key, vault), now);
+    let config = SealConfig::new(vault, epoch, commitments, keys::key_check(&key, vault), now);
     let batch = first_batch(config.to_json()?.into(), Arc::clone(&wrapped_keyring));
     let sealed = Sealed { config: Arc::new(config), wrapped_keyring };
     Ok(Initialised { shares, unsealed: Unsealed::new(sealed, seal_key, barrier), batch })

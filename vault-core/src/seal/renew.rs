@@ -15,7 +15,7 @@ use crate::flow::Committed;
 use crate::id::{Epoch, Revision};
 use crate::keys;
 use crate::secret::SecretKey;
-use crate::sharing::{Share, SplitError, Threshold, UnsealSecret, split};
+use crate::sharing::{Share, SplitError, Structure, UnsealSecret, split};
 use crate::store::{Batch, Expect, Row, RowKey, Write};
 use crate::time::Timestamp;
 
@@ -86,16 +86,16 @@ impl NewSeal {
     pub fn draw<P>(
         _: Quorum<P>,
         present: &SealConfig,
-        threshold: Threshold,
+        structure: impl Into<Structure>,
         now: Timestamp,
         rng: &mut dyn CryptoRng,
     ) -> Result<(Self, Vec<Share>), RenewError> {
         let vault = present.vault();
         let epoch = Epoch(present.epoch().0.checked_add(1).ok_or(RenewError::EpochsExhausted)?);
         let secret = UnsealSecret::random(rng);
-        let (commitments, shares) = split(&secret, threshold, vault.fingerprint(), epoch, rng)?;
+        let (commitments, shares) = split(&secret, structure, vault.fingerprint(), epoch, rng)?;
         let key = secret.to_key();
-        let config = SealConfig::new(vault, epoch, threshold, commitments, keys::key_check(&key, vault), now);
+        let config = SealConfig::new(vault, epoch, commitments, keys::key_check(&key, vault), now);
         Ok((Self { config: Arc::new(config), seal_key: keys::seal_key(&key, vault) }, shares))
     }
 

@@ -6,7 +6,7 @@ use rand::{SeedableRng, rngs::StdRng};
 use super::*;
 use crate::id::{Epoch, Revision, VaultId};
 use crate::secret::SecretKey;
-use crate::sharing::{Share, ShareError, ShareIndex, Threshold};
+use crate::sharing::{Child, Node, Share, ShareError, ShareIndex, Structure, Threshold};
 use crate::store::{Expect, Write};
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000_000_000);
@@ -86,6 +86,44 @@ fn a_new_vault_unseals_from_its_rows_with_enough_shares() {
         assert_eq!(probe(&unsealed), probe(&new.unsealed));
         assert_eq!(unsealed.config(), new.unsealed.config());
     }
+}
+
+/// `2 of (1, 2, 3) and 1 of (4, 5)`.
+fn two_teams() -> Structure {
+    let team = |needed, total| Child::Node(Node { needed, children: vec![Child::Share; total] });
+    Structure::new(Node { needed: 2, children: vec![team(2, 3), team(1, 2)] }).unwrap()
+}
+
+#[test]
+fn a_vault_of_two_teams_opens_to_both_together() {
+    let new = initialise(two_teams(), VAULT, NOW, &mut StdRng::seed_from_u64(18)).unwrap();
+    let mut collecting = begin(read(&new.batch));
+    for (position, reached) in [(0, 1), (2, 2), (1, 2)] {
+        collecting = more(collecting.add(copy(&new.shares[position]), NOW));
+        let progress = collecting.progress();
+        assert_eq!((progress.reached, progress.needed, progress.total), (reached, 3, 5), "share {position}");
+    }
+    let unsealed = done(collecting.add(copy(&new.shares[4]), NOW));
+    assert_eq!(unsealed.config().commitments().structure(), &two_teams());
+}
+
+#[test]
+fn a_nested_configuration_is_of_format_2_and_refused_by_field() {
+    let new = initialise(two_teams(), VAULT, NOW, &mut StdRng::seed_from_u64(19)).unwrap();
+    let (config, _) = rows(&new.batch);
+    let good: serde_json::Value = serde_json::from_slice(&config.value).unwrap();
+    assert_eq!(good["format"], 2);
+    assert_eq!(SealConfig::from_json(&config.value).unwrap(), *new.unsealed.config());
+    let with = |change: &dyn Fn(&mut serde_json::Value)| {
+        let mut json = good.clone();
+        change(&mut json);
+        SealConfig::from_json(&serde_json::to_vec(&json).unwrap()).err().unwrap().to_string()
+    };
+    assert!(with(&|json| json["structure"]["needed"] = 1.into()).contains("2 commitments of node 0"));
+    assert!(with(&|json| json["structure"]["needed"] = 0.into()).contains("at least 1"));
+    assert!(with(&|json| json["structure"]["children"] = serde_json::json!(["share", "share"])).contains("structure"));
+    assert!(with(&|json| json["commitments"][1] = json["commitments"][0].clone()).contains("node 1"));
+    assert!(with(&|json| json["needed"] = 3.into()).contains("unknown field"));
 }
 
 #[test]
@@ -243,7 +281,8 @@ fn damaged_configurations_are_refused_by_field() {
         json[field] = value;
         SealConfig::from_json(&serde_json::to_vec(&json).unwrap()).err().unwrap().to_string()
     };
-    assert!(with("format", 2.into()).contains("format 2"));
+    assert!(with("format", 3.into()).contains("format 3"));
+    assert!(with("format", 2.into()).contains("invalid type"));
     assert!(with("vault", "b0".into()).contains("field vault"));
     assert!(with("epoch", 0.into()).contains("field epoch"));
     assert!(with("needed", 0.into()).contains("at least 1"));
@@ -260,6 +299,12 @@ fn damaged_configurations_are_refused_by_field() {
 fn the_largest_configuration_is_within_the_bound() {
     let (config, _) = rows(&new_vault(255, 255, VAULT, 16).batch);
     assert!(SealConfig::from_json(&config.value).is_ok());
+    let team = Child::Node(Node { needed: 2, children: vec![Child::Share; 2] });
+    let mut children = vec![team; 126];
+    children.extend([Child::Share, Child::Share, Child::Share]);
+    let largest = Structure::new(Node { needed: 129, children }).unwrap();
+    let new = initialise(largest, VAULT, NOW, &mut StdRng::seed_from_u64(20)).unwrap();
+    assert!(SealConfig::from_json(&rows(&new.batch).0.value).is_ok());
 }
 
 proptest! {

@@ -56,9 +56,9 @@ impl Verification {
         self.new.config()
     }
 
-    /// Tells how many shares have come back.
-    pub const fn given(&self) -> usize {
-        self.shares.len()
+    /// Tells how far the shares that have come back lead.
+    pub fn progress(&self) -> u8 {
+        self.config().progress(&self.shares)
     }
 
     /// Tells whether its time is over.
@@ -92,7 +92,7 @@ impl Verification {
     /// Counts a new share.
     pub fn take(mut self, returned: Returned) -> Verified {
         self.shares.push(returned.0);
-        if self.shares.len() < usize::from(self.config().threshold().needed()) {
+        if self.config().commitments().missing(&self.shares) > 0 {
             return Verified::More(self);
         }
         match combine(&self.shares, self.config().commitments()) {

@@ -1,13 +1,13 @@
 //! The public commitments by which a good share is told from a bad one.
 
+use std::num::NonZeroU8;
 use std::sync::LazyLock;
 
 use curve25519_dalek::RistrettoPoint;
-use curve25519_dalek::ristretto::CompressedRistretto;
-use curve25519_dalek::traits::IsIdentity;
-use data_encoding::HEXLOWER;
 
+use super::polynomial::Polynomial;
 use super::share::{Share, ShareError, VerifiedShare};
+use super::structure::{Child, Node, Structure, sum_of_smallest};
 use super::threshold::{ShareIndex, Threshold};
 use crate::keys;
 
@@ -18,66 +18,136 @@ pub(super) fn blinding_generator() -> RistrettoPoint {
     *BLINDING_GENERATOR
 }
 
-/// Commits to the two polynomials of a set of shares: exactly as many points as shares are needed, none the identity.
+/// Commits to the polynomials of every node of a sharing; a node below commits to what its parent's polynomials hold
+/// at its place.
 ///
 /// The points are public; they say nothing about the secret, even to an attacker without bounds.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Commitments {
-    secret: RistrettoPoint,
-    higher: Vec<RistrettoPoint>,
+    structure: Structure,
+    root: CommittedNode,
 }
 
-/// Says why a list is not the commitments of a set.
+/// A node and what its children are.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct CommittedNode {
+    pub(super) polynomial: Polynomial,
+    pub(super) children: Vec<CommittedChild>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum CommittedChild {
+    Share(ShareIndex),
+    Node(CommittedNode),
+}
+
+/// Says why lists are not the commitments of a set. Nodes count from 0, depth first from the left.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum CommitmentsError {
+    /// There is a list for each node.
+    #[error("there are {found} lists of commitments; the sharing has {nodes} nodes")]
+    Lists {
+        /// How many there are.
+        found: usize,
+        /// How many there must be.
+        nodes: usize,
+    },
     /// A longer list would let shares pass that do not combine, a shorter one would need fewer people.
-    #[error("there are {found} commitments; a set of which {needed} shares open has exactly {needed}")]
+    #[error("there are {found} commitments of node {node}; a node of which {needed} open has exactly {needed}")]
     Count {
+        /// Which node.
+        node: usize,
         /// How many there are.
         found: usize,
         /// How many there must be.
         needed: u8,
     },
     /// An entry is no point of the group.
-    #[error("commitment {position} is damaged: it is not the hexadecimal form of a point of Ristretto255")]
+    #[error(
+        "commitment {position} of node {node} is damaged: it is not the hexadecimal form of a point of Ristretto255"
+    )]
     Undecodable {
+        /// Which node.
+        node: usize,
         /// Its place in the list, from 0.
         position: usize,
     },
     /// An entry commits to nothing.
-    #[error("commitment {position} is empty: it is the identity of the group")]
+    #[error("commitment {position} of node {node} is empty: it is the identity of the group")]
     Identity {
+        /// Which node.
+        node: usize,
         /// Its place in the list, from 0.
         position: usize,
+    },
+    /// The shares below would give another secret than the node above asks for.
+    #[error("node {node} does not share what the node above it holds at its place")]
+    NotOfParent {
+        /// Which node.
+        node: usize,
     },
 }
 
 impl Commitments {
-    /// Reads the commitments of a set of shares with that threshold, each as 64 hexadecimal digits in lower case.
+    /// Reads the commitments of a sharing: a list for each node, depth first from the left, each commitment as 64
+    /// hexadecimal digits in lower case.
     ///
     /// # Errors
-    /// Answers [`CommitmentsError`] unless there are exactly as many as shares are needed and each is a point.
-    pub fn from_hex<T: AsRef<str>>(list: &[T], threshold: Threshold) -> Result<Self, CommitmentsError> {
-        check_count(list.len(), threshold)?;
-        let points = list
-            .iter()
-            .enumerate()
-            .map(|(position, text)| point(text.as_ref()).ok_or(CommitmentsError::Undecodable { position }))
-            .collect::<Result<_, _>>()?;
-        Self::from_points(points, threshold)
+    /// Answers [`CommitmentsError`] unless each node has exactly as many points as it needs children, and each node
+    /// below shares what the one above it holds.
+    pub fn from_hex<T: AsRef<str>>(
+        lists: &[Vec<T>],
+        structure: impl Into<Structure>,
+    ) -> Result<Self, CommitmentsError> {
+        let structure = structure.into();
+        Self::read(lists, structure, |list, number, node| Polynomial::from_hex(list, number, node.needed))
     }
 
-    /// Gives each commitment as 64 hexadecimal digits.
-    pub fn to_hex(&self) -> Vec<String> {
-        std::iter::once(&self.secret)
-            .chain(&self.higher)
-            .map(|point| HEXLOWER.encode(point.compress().as_bytes()))
-            .collect()
+    /// Takes the points of a sharing as they were dealt: a list for each node, depth first from the left.
+    ///
+    /// # Errors
+    /// Answers [`CommitmentsError`] as [`Commitments::from_hex`].
+    pub(super) fn from_points(lists: &[Vec<RistrettoPoint>], structure: Structure) -> Result<Self, CommitmentsError> {
+        Self::read(lists, structure, |list, number, node| Polynomial::new(list, number, node.needed))
     }
 
-    /// Gives how many shares open: one for each commitment.
-    pub fn needed(&self) -> usize {
-        self.higher.len() + 1
+    fn read<T>(
+        lists: &[Vec<T>],
+        structure: Structure,
+        polynomial: impl Fn(&[T], usize, &Node) -> Result<Polynomial, CommitmentsError>,
+    ) -> Result<Self, CommitmentsError> {
+        let nodes = structure.nodes();
+        if lists.len() != nodes.len() {
+            return Err(CommitmentsError::Lists { found: lists.len(), nodes: nodes.len() });
+        }
+        let polynomials = lists.iter().zip(nodes).enumerate();
+        let polynomials = polynomials.map(|(number, (list, node))| polynomial(list, number, node));
+        let polynomials: Vec<Polynomial> = polynomials.collect::<Result<_, _>>()?;
+        let root = Assembly::new(&polynomials).node(structure.root(), None)?;
+        Ok(Self { structure, root })
+    }
+
+    /// Gives the list of each node, depth first from the left, each commitment as 64 hexadecimal digits.
+    pub fn to_hex(&self) -> Vec<Vec<String>> {
+        let mut lists = Vec::new();
+        self.root.write(&mut lists);
+        lists
+    }
+
+    /// Gives which sets of shares open.
+    pub const fn structure(&self) -> &Structure {
+        &self.structure
+    }
+
+    /// Gives the number of shares, and of those that the smallest set which opens has.
+    pub const fn threshold(&self) -> Threshold {
+        self.structure.threshold()
+    }
+
+    /// Gives how many further shares it takes at least to open, beside these; zero exactly if these open.
+    pub fn missing(&self, given: &[VerifiedShare]) -> u8 {
+        let missing = self.root.missing(&|index| given.iter().any(|share| share.index() == index));
+        u8::try_from(missing).unwrap_or(u8::MAX)
     }
 
     /// Checks one share alone; only a verified share can be combined.
@@ -92,100 +162,90 @@ impl Commitments {
         }
     }
 
-    pub(super) fn from_points(points: Vec<RistrettoPoint>, threshold: Threshold) -> Result<Self, CommitmentsError> {
-        check_count(points.len(), threshold)?;
-        if let Some(position) = points.iter().position(IsIdentity::is_identity) {
-            return Err(CommitmentsError::Identity { position });
-        }
-        let Some((secret, higher)) = points.split_first() else {
-            return Err(CommitmentsError::Count { found: 0, needed: threshold.needed() });
-        };
-        Ok(Self { secret: *secret, higher: higher.to_vec() })
-    }
-
-    /// Gives the commitment that the secret opens.
-    pub(super) const fn to_secret(&self) -> &RistrettoPoint {
-        &self.secret
+    pub(super) const fn root(&self) -> &CommittedNode {
+        &self.root
     }
 
     pub(super) fn admit(&self, share: &Share) -> bool {
-        share.opening().opens(&self.at(share.index()))
+        self.of_share(share.index()).is_some_and(|commitment| share.opening().opens(&commitment))
     }
 
-    /// Computes the commitment that the share `index` opens, by Horner's rule. Its time depends on the index and
-    /// the points, which are public.
-    fn at(&self, index: ShareIndex) -> RistrettoPoint {
-        let mut coefficients = self.higher.iter().rev();
-        let Some(&first) = coefficients.next() else { return self.secret };
-        let sum = coefficients.fold(first, |sum, coefficient| multiple(&sum, index) + coefficient);
-        multiple(&sum, index) + self.secret
+    /// Gives the commitment that the share `index` opens, if there is such a share.
+    pub(super) fn of_share(&self, index: ShareIndex) -> Option<RistrettoPoint> {
+        self.root.of_share(index)
     }
 }
 
-fn check_count(found: usize, threshold: Threshold) -> Result<(), CommitmentsError> {
-    let needed = threshold.needed();
-    if found == usize::from(needed) { Ok(()) } else { Err(CommitmentsError::Count { found, needed }) }
+/// Puts the polynomials of the nodes in their places.
+struct Assembly<'a> {
+    polynomials: std::iter::Enumerate<std::slice::Iter<'a, Polynomial>>,
+    next_share: ShareIndex,
 }
 
-fn point(text: &str) -> Option<RistrettoPoint> {
-    CompressedRistretto::from_slice(&HEXLOWER.decode(text.as_bytes()).ok()?).ok()?.decompress()
+impl<'a> Assembly<'a> {
+    fn new(polynomials: &'a [Polynomial]) -> Self {
+        Self { polynomials: polynomials.iter().enumerate(), next_share: ShareIndex(NonZeroU8::MIN) }
+    }
+
+    /// Builds a node whose parent, unless it is the root, holds `held` at its place.
+    fn node(&mut self, node: &Node, held: Option<RistrettoPoint>) -> Result<CommittedNode, CommitmentsError> {
+        // There is a polynomial for each node.
+        let (number, polynomial) = self.polynomials.next().ok_or(CommitmentsError::Lists { found: 0, nodes: 1 })?;
+        if held.is_some_and(|held| held != *polynomial.secret()) {
+            return Err(CommitmentsError::NotOfParent { node: number });
+        }
+        let children = node.children.iter().zip(places()).map(|(child, place)| match child {
+            Child::Share => Ok(CommittedChild::Share(self.number_share())),
+            Child::Node(node) => self.node(node, Some(polynomial.at(place))).map(CommittedChild::Node),
+        });
+        Ok(CommittedNode { children: children.collect::<Result<_, _>>()?, polynomial: polynomial.clone() })
+    }
+
+    fn number_share(&mut self) -> ShareIndex {
+        let number = self.next_share;
+        // A structure has at most 255 shares, so the addition saturates after the last one only.
+        self.next_share = ShareIndex(number.0.saturating_add(1));
+        number
+    }
 }
 
-/// Multiplies by doubling and adding: an index has 8 bits, where the general multiplication walks over 253.
-fn multiple(point: &RistrettoPoint, index: ShareIndex) -> RistrettoPoint {
-    let bits = u8::BITS - index.get().leading_zeros();
-    (0..bits.saturating_sub(1)).rev().fold(*point, |sum, bit| {
-        let doubled = sum + sum;
-        if index.get() >> bit & 1 == 1 { doubled + point } else { doubled }
-    })
+impl CommittedNode {
+    fn write(&self, lists: &mut Vec<Vec<String>>) {
+        lists.push(self.polynomial.to_hex());
+        for child in &self.children {
+            if let CommittedChild::Node(node) = child {
+                node.write(lists);
+            }
+        }
+    }
+
+    fn missing(&self, is_given: &dyn Fn(ShareIndex) -> bool) -> u64 {
+        let of_child = |child: &CommittedChild| match child {
+            CommittedChild::Share(index) => u64::from(!is_given(*index)),
+            CommittedChild::Node(node) => node.missing(is_given),
+        };
+        sum_of_smallest(self.polynomial.needed(), self.children.iter().map(of_child).collect())
+    }
+
+    fn of_share(&self, index: ShareIndex) -> Option<RistrettoPoint> {
+        self.children.iter().zip(places()).find_map(|(child, place)| match child {
+            CommittedChild::Share(own) => (*own == index).then(|| self.polynomial.at(place)),
+            CommittedChild::Node(node) => node.of_share(index),
+        })
+    }
+}
+
+/// Gives the places of the children of a node, at which its polynomials are evaluated; at place 0 lies its secret.
+pub(super) fn places() -> impl Iterator<Item = NonZeroU8> {
+    (1..=u8::MAX).filter_map(NonZeroU8::new)
 }
 
 #[cfg(test)]
 mod tests {
     use curve25519_dalek::Scalar;
-    use rand::SeedableRng;
+    use curve25519_dalek::traits::IsIdentity;
 
     use super::*;
-
-    fn points(count: usize) -> Vec<RistrettoPoint> {
-        let mut rng = rand::rngs::StdRng::seed_from_u64(5);
-        (0..count).map(|_| RistrettoPoint::random(&mut rng)).collect()
-    }
-
-    #[test]
-    fn a_list_has_exactly_as_many_points_as_shares_are_needed() {
-        let threshold = Threshold::new(3, 5).unwrap();
-        let hex = Commitments::from_points(points(3), threshold).unwrap().to_hex();
-        assert_eq!(Commitments::from_hex(&hex, threshold).unwrap().to_hex(), hex);
-        for count in [0, 1, 2, 4, 300] {
-            let list = vec![hex[0].clone(); count];
-            let expected = CommitmentsError::Count { found: count, needed: 3 };
-            assert_eq!(Commitments::from_hex(&list, threshold), Err(expected));
-        }
-    }
-
-    #[test]
-    fn a_bad_entry_is_named() {
-        let threshold = Threshold::new(3, 5).unwrap();
-        let good = Commitments::from_points(points(3), threshold).unwrap().to_hex();
-        for bad in ["", "00", "zz", &"ff".repeat(32), &good[0].to_uppercase(), &good[0][..62]] {
-            let mut list = good.clone();
-            list[1] = bad.to_owned();
-            let expected = Err(CommitmentsError::Undecodable { position: 1 });
-            assert_eq!(Commitments::from_hex(&list, threshold), expected, "{bad}");
-        }
-        let mut list = good.clone();
-        list[2] = "00".repeat(32);
-        assert_eq!(Commitments::from_hex(&list, threshold), Err(CommitmentsError::Identity { position: 2 }));
-    }
-
-    #[test]
-    fn the_short_multiplication_agrees_with_the_general_one() {
-        let point = points(1)[0];
-        for number in 1..=255 {
-            assert_eq!(multiple(&point, ShareIndex::new(number).unwrap()), point * Scalar::from(number), "{number}");
-        }
-    }
 
     #[test]
     fn the_blinding_generator_is_none_of_the_trivial_points() {

@@ -3,7 +3,8 @@
 //! The dealer hides the secret `s` and a blinding `r` in two polynomials of degree t − 1; share `i` holds their
 //! values at `i`, and the public commitments `C_k = s_k·G + r_k·H` let everybody tell a good share from a bad one
 //! without learning anything about `s`. What is shared is an *opening* (s, r) of the commitment `C_0`, and each
-//! share is an opening of the commitment to its index: a team's share can be shared among its members in the same way.
+//! share is an opening of the commitment to its index: a team's share is shared among its members in the same way, so
+//! that a tree of thresholds opens (docs/decisions/0019-nested-sharing.md).
 //!
 //! Formats: docs/formats.md, "Share" and "Commitments".
 
@@ -11,9 +12,11 @@ mod combine;
 mod commitments;
 mod dealer;
 mod parse;
+mod polynomial;
 mod secret;
 mod share;
 mod split;
+mod structure;
 mod text;
 mod threshold;
 
@@ -26,4 +29,7 @@ pub use parse::SHARE_TEXT_LENGTH_BYTES_MAX;
 pub use secret::UnsealSecret;
 pub use share::{Malformation, MistypedAt, Share, ShareError, VerifiedShare};
 pub use split::{SplitError, split};
+pub use structure::{
+    Child, Node, STRUCTURE_DEPTH_MAX, STRUCTURE_NODES_MAX, STRUCTURE_SHARES_MAX, Structure, StructureError,
+};
 pub use threshold::{ShareIndex, Threshold, ThresholdError};

@@ -1,6 +1,7 @@
 //! Tests of the sharing as a whole: what opens, what does not, and what a share tells about the secret.
 
 mod forms;
+mod nested;
 
 use std::fmt::{Debug, Display};
 
@@ -11,7 +12,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde::Serialize;
 use zeroize::ZeroizeOnDrop;
 
-use super::combine::interpolate;
+use super::combine::Points;
 use super::secret::Opening;
 use super::*;
 use crate::id::{Epoch, VaultFingerprint};
@@ -22,18 +23,20 @@ const EPOCH: Epoch = Epoch(7);
 
 struct Set {
     secret: UnsealSecret,
-    threshold: Threshold,
     commitments: Commitments,
     shares: Vec<Share>,
 }
 
 impl Set {
     fn new(needed: u64, total: u64, seed: u64) -> Self {
+        Self::of(Threshold::new(needed, total).unwrap(), seed)
+    }
+
+    fn of(structure: impl Into<Structure>, seed: u64) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
         let secret = UnsealSecret::random(&mut rng);
-        let threshold = Threshold::new(needed, total).unwrap();
-        let (commitments, shares) = split(&secret, threshold, VAULT, EPOCH, &mut rng).unwrap();
-        Self { secret, threshold, commitments, shares }
+        let (commitments, shares) = split(&secret, structure, VAULT, EPOCH, &mut rng).unwrap();
+        Self { secret, commitments, shares }
     }
 
     fn verified(&self, positions: impl IntoIterator<Item = usize>) -> Vec<VerifiedShare> {
@@ -45,9 +48,18 @@ impl Set {
             .is_ok_and(|secret| secret.to_key().same_as(&self.secret.to_key()))
     }
 
+    /// Interpolates however many shares of a plain threshold, which nothing but a test does.
+    fn interpolate(&self, positions: impl IntoIterator<Item = usize>) -> Opening {
+        let mut points = Points::with_capacity(self.shares.len());
+        for share in self.verified(positions) {
+            points.push(share.index().0, share.opening());
+        }
+        points.interpolate().unwrap()
+    }
+
     /// Runs a share through every check that stands before a verified one.
     fn check(&self, share: Share) -> Result<(), ShareError> {
-        share.check_addressed_to(VAULT, EPOCH, self.threshold)?;
+        share.check_addressed_to(VAULT, EPOCH, self.commitments.threshold())?;
         self.commitments.verify(share).map(|_| ())
     }
 }
@@ -70,7 +82,7 @@ fn every_subset_of_the_needed_size_opens_and_no_smaller_one() {
                 let enough = size >= needed as usize;
                 assert_eq!(set.opens(bits(mask)), enough, "{needed} of {total}, {mask:b}");
                 if !enough {
-                    let expected = CombineError::TooFew { given: size, needed: needed as usize };
+                    let expected = CombineError::TooFew { given: size, missing: needed as u8 - size as u8 };
                     let refused = combine(&set.verified(bits(mask)), &set.commitments).err();
                     assert_eq!(refused, Some(expected));
                 }
@@ -83,10 +95,10 @@ fn every_subset_of_the_needed_size_opens_and_no_smaller_one() {
 fn interpolating_too_few_shares_does_not_give_the_secret() {
     for (needed, total) in [(3, 5), (4, 4), (5, 9)] {
         let set = Set::new(needed, total, 3);
-        let most = interpolate(&set.verified(0..needed as usize - 1)).unwrap();
+        let most = set.interpolate(0..needed as usize - 1);
         assert_ne!(most.value(), set.secret.0.value());
-        assert!(!most.opens(set.commitments.to_secret()));
-        let enough = interpolate(&set.verified(0..needed as usize)).unwrap();
+        assert!(!most.opens(set.commitments.root().polynomial.secret()));
+        let enough = set.interpolate(0..needed as usize);
         assert_eq!(enough.value(), set.secret.0.value());
     }
 }
@@ -165,7 +177,7 @@ fn every_flipped_bit_is_refused_and_named() {
 fn each_check_names_both_sides() {
     let set = Set::new(2, 3, 10);
     let index = set.shares[2].index();
-    let threshold = set.threshold;
+    let threshold = set.commitments.threshold();
     let check = |vault, epoch, threshold| set.shares[2].check_addressed_to(vault, epoch, threshold);
     let vault = VaultFingerprint([2; 8]);
     assert_eq!(check(VAULT, EPOCH, threshold), Ok(()));
@@ -228,6 +240,7 @@ fn vsss_rs_verifies_what_ours_does() {
     let points: Vec<Verifier> = set
         .commitments
         .to_hex()
+        .concat()
         .iter()
         .map(|text| data_encoding::HEXLOWER.decode(text.as_bytes()).unwrap())
         .map(|bytes| curve25519_dalek::ristretto::CompressedRistretto::from_slice(&bytes).unwrap())

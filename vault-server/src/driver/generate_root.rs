@@ -20,7 +20,7 @@ pub struct RootStatus {
     /// Names it; `None` if none is running.
     pub nonce: Option<AttemptId>,
     /// How many shares have come.
-    pub progress: usize,
+    pub progress: u8,
     /// How many are needed.
     pub required: u8,
 }
@@ -112,7 +112,7 @@ impl Vault {
             Taken::Enough(quorum) => {
                 let encoded = self.make_root(&open, quorum, nonce, &standing).await?;
                 let required = open.unsealed.config().threshold().needed();
-                let status = RootStatus { nonce, progress: usize::from(required), required };
+                let status = RootStatus { nonce, progress: required, required };
                 Ok(RootOutcome::Made { status, encoded })
             }
         }
@@ -139,9 +139,10 @@ impl Vault {
 
 fn describe(open: &Open, attempts: &Attempts<OneTimePad>, named: Option<AttemptId>) -> RootStatus {
     let shown = attempts.shown(named);
+    let config = open.unsealed.config();
     RootStatus {
         nonce: shown.as_ref().map(|shown| shown.id),
-        progress: shown.map_or(0, |shown| shown.given),
-        required: open.unsealed.config().threshold().needed(),
+        progress: shown.map_or(0, |shown| config.progress(shown.shares)),
+        required: config.threshold().needed(),
     }
 }

@@ -54,7 +54,7 @@ pub struct RekeyStatus {
     /// What it is to make.
     pub ask: Option<RekeyAsk>,
     /// How many shares have come.
-    pub progress: usize,
+    pub progress: u8,
     /// How many are needed.
     pub required: u8,
     /// Names the verification that waits for the new shares.
@@ -88,7 +88,7 @@ pub struct VerificationStatus {
     /// How many new shares there are, and how many of them open.
     pub threshold: Threshold,
     /// How many have been given back.
-    pub progress: usize,
+    pub progress: u8,
 }
 
 /// What a share that was given back led to.
@@ -349,12 +349,13 @@ fn pending(ceremonies: &Ceremonies, named: Option<AttemptId>) -> Option<&Pending
 }
 
 fn describe(open: &Open, ceremonies: &Ceremonies, named: Option<AttemptId>) -> RekeyStatus {
-    let required = open.unsealed.config().threshold().needed();
+    let config = open.unsealed.config();
+    let required = config.threshold().needed();
     if let Some(pending) = pending(ceremonies, named) {
         return RekeyStatus {
             nonce: Some(pending.attempt),
             ask: Some(pending.ask),
-            progress: usize::from(required),
+            progress: required,
             required,
             verification: Some(pending.verification.nonce()),
         };
@@ -363,7 +364,7 @@ fn describe(open: &Open, ceremonies: &Ceremonies, named: Option<AttemptId>) -> R
     RekeyStatus {
         nonce: shown.as_ref().map(|shown| shown.id),
         ask: shown.as_ref().map(|shown| *shown.purpose),
-        progress: shown.map_or(0, |shown| shown.given),
+        progress: shown.map_or(0, |shown| config.progress(shown.shares)),
         required,
         verification: None,
     }
@@ -373,6 +374,6 @@ fn verified(verification: &Verification) -> VerificationStatus {
     VerificationStatus {
         nonce: verification.nonce(),
         threshold: verification.config().threshold(),
-        progress: verification.given(),
+        progress: verification.progress(),
     }
 }

@@ -3,6 +3,7 @@
 use super::error::{QuorumError, QuorumProblem};
 use super::{Quorum, Rule};
 use crate::charter::people::{PersonIndex, PersonSet};
+use crate::sharing::{Child, Node, Structure, StructureError};
 
 /// Most shares: the number of a share is one byte.
 pub const SHARES_MAX: usize = 255;
@@ -40,6 +41,22 @@ impl ShareNode {
         let mut slots = Vec::new();
         self.collect(&mut slots);
         slots
+    }
+
+    /// Gives the sharing that the tree stands for, without the people.
+    ///
+    /// # Errors
+    /// Answers [`StructureError`] for a tree beyond the bounds of a sharing, which no rule within its own bounds is.
+    pub fn structure(&self) -> Result<Structure, StructureError> {
+        Structure::new(self.node())
+    }
+
+    fn node(&self) -> Node {
+        let child = |child: &ShareChild| match child {
+            ShareChild::Node(node) => Child::Node(node.node()),
+            ShareChild::Slot(_) => Child::Share,
+        };
+        Node { needed: self.needed, children: self.children.iter().map(child).collect() }
     }
 
     fn collect(&self, slots: &mut Vec<Slot>) {
@@ -101,6 +118,8 @@ fn node(rule: &Rule, last: &mut u8) -> ShareNode {
             };
             ShareNode { needed: *needed, children: members.iter().map(slot).collect() }
         }
+        // Parentheses around a single rule share nothing, so that the nodes stay fewer than twice the leaves.
+        Rule::Of { rules, .. } if let [only] = rules.as_slice() => node(only, last),
         Rule::Of { needed, rules } => {
             let children = rules.iter().map(|rule| ShareChild::Node(node(rule, last))).collect();
             ShareNode { needed: *needed, children }

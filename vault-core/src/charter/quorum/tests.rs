@@ -3,9 +3,12 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
+use rand::{SeedableRng, rngs::StdRng};
 
 use super::shares::{ShareChild, ShareNode, Slot, tree};
 use super::*;
+use crate::id::{Epoch, VaultFingerprint};
+use crate::sharing::{Share, UnsealSecret, combine, split};
 
 /// People as bits.
 type Few = u8;
@@ -194,6 +197,32 @@ fn shares_are_numbered_from_the_left_in_the_order_of_the_teams() {
     assert_eq!(made.slots().iter().map(|slot| slot.number).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
     let flat = tree(&parse("2 of security").unwrap()).unwrap();
     assert_eq!(flat, ShareNode { needed: 2, children: vec![slot(1, 2), slot(2, 0), slot(3, 1)] });
+}
+
+#[test]
+fn the_shares_open_exactly_for_the_people_who_meet_the_rule() {
+    let mut rng = StdRng::seed_from_u64(1);
+    for text in [
+        "2 of security",
+        "1 of (2 of security)",
+        "2 of security and 1 of operations",
+        "1 of security or 1 of both",
+        "1 of (2 of security, 1 of operations) or 2 of both",
+        "(2 of security and 2 of operations) or 2 of operations or 2 of both",
+    ] {
+        let quorum = parse(text).unwrap();
+        let made = tree(&quorum).unwrap();
+        let secret = UnsealSecret::random(&mut rng);
+        let vault = VaultFingerprint([1; 8]);
+        let (commitments, shares) = split(&secret, made.structure().unwrap(), vault, Epoch(1), &mut rng).unwrap();
+        for people in 0..32 {
+            let present = set(people);
+            let of_present = made.slots().into_iter().zip(&shares).filter(|(slot, _)| present.contains(slot.person));
+            let given = of_present.map(|(_, share)| Share::from_bytes(share.to_bytes().expose()).unwrap());
+            let given: Vec<_> = given.map(|share| commitments.verify(share).unwrap()).collect();
+            assert_eq!(combine(&given, &commitments).is_ok(), quorum.is_met_by(&present), "{text}: {people:b}");
+        }
+    }
 }
 
 #[test]

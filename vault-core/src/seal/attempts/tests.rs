@@ -60,7 +60,7 @@ fn shares_of_several_attempts_do_not_mix() {
     }
     assert_eq!(give(&mut attempts, two, &made.shares[4], &made), Ok(true));
     assert!(attempts.shown(Some(two)).is_none(), "a quorum is used once");
-    assert_eq!(attempts.shown(Some(one)).unwrap().given, 2);
+    assert_eq!(attempts.shown(Some(one)).unwrap().shares.len(), 2);
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn what_is_not_a_new_genuine_share_does_not_count() {
     assert_eq!(give(&mut attempts, one, &made.shares[0], &made), Ok(false));
     assert_eq!(give(&mut attempts, one, &made.shares[0], &made), Err(ShareError::IndexAlreadyGiven { index }.into()));
     assert_eq!(give(&mut attempts, one, &impostor.shares[0], &made), Err(not_genuine.into()), "guessing tells nothing");
-    assert_eq!(attempts.shown(Some(one)).unwrap().given, 1);
+    assert_eq!(attempts.shown(Some(one)).unwrap().shares.len(), 1);
     let late = attempts.check(one, copy(&made.shares[1]), &made.unsealed.config(), NOW.after(SPAN));
     assert_eq!(late.err(), Some(OfferError::NoSuchAttempt));
 }
@@ -91,8 +91,8 @@ fn a_flood_displaces_only_itself() {
         begin(&mut attempts, 10 + number, stranger(u8::try_from(number % 200).unwrap()));
     }
     assert_eq!(attempts.running.len(), ATTEMPTS_MAX);
-    assert_eq!(attempts.shown(Some(privileged)).unwrap().given, 0);
-    assert_eq!(attempts.shown(Some(with_share)).unwrap().given, 1);
+    assert_eq!(attempts.shown(Some(privileged)).unwrap().shares.len(), 0);
+    assert_eq!(attempts.shown(Some(with_share)).unwrap().shares.len(), 1);
     assert_eq!(attempts.shown(None).unwrap().id, privileged);
     let same_house = Party { privileged: false, ..operator() };
     for number in 0..10 {
@@ -113,7 +113,7 @@ fn one_share_does_not_fill_the_list() {
         give(&mut attempts, next, &made.shares[0], &made).unwrap();
     }
     assert_eq!(attempts.running.len(), 1 + SAME_SOLE_SHARE_MAX);
-    assert_eq!(attempts.shown(Some(joined)).unwrap().given, 2);
+    assert_eq!(attempts.shown(Some(joined)).unwrap().shares.len(), 2);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::seal::root::{GeneratedRoot, OneTimePad};
 use crate::seal::verification::{Verification, Verified};
 use crate::seal::{AtRest, Refused, SealSettings, Step, initialise};
 use crate::secret::SecretText;
-use crate::sharing::ShareError;
+use crate::sharing::{ShareError, Threshold};
 use crate::time::Span;
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000_000_000);
@@ -185,7 +185,7 @@ fn a_verification_takes_new_shares_only_and_each_once() {
     let twice = refused(&verification, first, &shares[0], NOW);
     assert!(matches!(twice, Some(OfferError::Share(ShareError::IndexAlreadyGiven { .. }))));
     verification.restart(second, end);
-    assert_eq!(verification.given(), 0);
+    assert_eq!(verification.progress(), 0);
     for position in [0, 2] {
         let returned = verification.check(second, copy(&shares[position]), NOW).unwrap();
         match verification.take(returned) {

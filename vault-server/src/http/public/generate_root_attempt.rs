@@ -22,7 +22,7 @@ struct Ask {
 struct State<'a> {
     nonce: String,
     started: bool,
-    progress: usize,
+    progress: u8,
     required: u8,
     complete: bool,
     encoded_token: &'a str,

@@ -28,7 +28,7 @@ struct State {
     started: bool,
     t: u8,
     n: u8,
-    progress: usize,
+    progress: u8,
     required: u8,
     pgp_fingerprints: Option<()>,
     backup: bool,

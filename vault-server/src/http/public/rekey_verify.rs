@@ -14,7 +14,7 @@ struct State {
     started: bool,
     t: u8,
     n: u8,
-    progress: usize,
+    progress: u8,
 }
 
 #[derive(Serialize)]

@@ -27,7 +27,7 @@ pub(super) fn describe(status: &Status) -> SealStatus {
         sealed: status.sealed,
         threshold: threshold.map_or(0, |threshold| threshold.needed().into()),
         shares: threshold.map_or(0, |threshold| threshold.total().into()),
-        progress: status.attempt.as_ref().map_or(0, |progress| progress.given.len() as u64),
+        progress: status.attempt.as_ref().map_or(0, |progress| progress.reached.into()),
         nonce: status.attempt.as_ref().map(|progress| progress.attempt.to_string()).unwrap_or_default(),
         version: crate::VERSION.to_owned(),
         build_date: String::new(),
