@@ -26,15 +26,15 @@ fn wrap_keyring(bencher: Bencher<'_, '_>) {
     let mut rng = StdRng::seed_from_u64(1);
     let barrier = Barrier::generate(VAULT, NOW, &mut rng);
     let key = SecretKey::random(&mut rng);
-    bencher.bench_local(|| barrier.wrap_keyring(&key, None, &mut rng).unwrap());
+    bencher.bench_local(|| barrier.wrap_keyring(&key, None, None, &mut rng).unwrap());
 }
 
 #[divan::bench]
 fn unwrap_keyring(bencher: Bencher<'_, '_>) {
     let mut rng = StdRng::seed_from_u64(1);
     let key = SecretKey::random(&mut rng);
-    let wrapped = Barrier::generate(VAULT, NOW, &mut rng).wrap_keyring(&key, None, &mut rng).unwrap();
-    bencher.bench_local(|| Barrier::unwrap_keyring(VAULT, &key, black_box(&wrapped), NOW).unwrap());
+    let wrapped = Barrier::generate(VAULT, NOW, &mut rng).wrap_keyring(&key, None, None, &mut rng).unwrap();
+    bencher.bench_local(|| Barrier::unwrap_keyring(VAULT, &key, black_box(&wrapped), None, NOW).unwrap());
 }
 
 #[divan::bench]
@@ -80,7 +80,7 @@ fn sealed(writes: &[Write]) -> Sealed {
             _ => None,
         })
     };
-    match AtRest::read(row(SEAL_CONFIG_ROW).as_ref(), row(KEYRING_ROW).as_ref()).unwrap() {
+    match AtRest::read(row(SEAL_CONFIG_ROW).as_ref(), row(KEYRING_ROW).as_ref(), None).unwrap() {
         AtRest::Sealed(sealed) => sealed,
         AtRest::Uninitialised => panic!("the batch does not write both rows"),
     }

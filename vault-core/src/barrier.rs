@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::auth::token::BatchTokens;
+use crate::custody::CeremonyKey;
 use crate::flow::Recorded;
 use crate::id::{Term, VaultId};
 use crate::keys::{self, KeyedHash};
@@ -137,7 +138,8 @@ impl Barrier {
         Self::assemble(vault, root, Terms { newest: (Term::FIRST, first), older: BTreeMap::new() })
     }
 
-    /// Wraps the keyring for storage beside the sealed rows, with a term that is not in force yet if there is one.
+    /// Wraps the keyring for storage beside the sealed rows, with a term that is not in force yet if there is one. It
+    /// will open beside the custody record of this digest only.
     ///
     /// # Errors
     /// Answers [`BarrierError`] if it cannot be written, which would be a mistake in the program.
@@ -145,6 +147,7 @@ impl Barrier {
         &self,
         seal_key: &SecretKey,
         next: Option<&NewTerm>,
+        custody: Option<&[u8; 32]>,
         rng: &mut dyn CryptoRng,
     ) -> Result<Vec<u8>, BarrierError> {
         let mut record = KeyringRecord { root: *self.root.expose(), terms: BTreeMap::new() };
@@ -156,7 +159,7 @@ impl Barrier {
             record.terms.extend(known.chain([newest]).chain(next).map(|(term, keys)| (term, keys.record())));
         }
         let plain = Zeroizing::new(postcard::to_allocvec(&record).map_err(|_| BarrierError::Format)?);
-        let sealed = seal_box(seal_key, &keys::keyring_associated_data(self.vault), &plain, rng)?;
+        let sealed = seal_box(seal_key, &keys::keyring_associated_data(self.vault, custody), &plain, rng)?;
         Ok([&[KEYRING_FORMAT], sealed.as_slice()].concat())
     }
 
@@ -164,18 +167,19 @@ impl Barrier {
     /// say when that was installed.
     ///
     /// # Errors
-    /// Answers [`BarrierError::Altered`] under a wrong seal key and for altered bytes.
+    /// Answers [`BarrierError::Altered`] under a wrong seal key, beside another custody record and for altered bytes.
     pub fn unwrap_keyring(
         vault: VaultId,
         seal_key: &SecretKey,
         wrapped: &[u8],
+        custody: Option<&[u8; 32]>,
         created_at: Timestamp,
     ) -> Result<Self, BarrierError> {
         let (&format, sealed) = wrapped.split_first().ok_or(BarrierError::Format)?;
         if !matches!(format, KEYRING_FORMAT | KEYRING_FORMAT_WITHOUT_TIMES) {
             return Err(BarrierError::Format);
         }
-        let plain = open_box(seal_key, &keys::keyring_associated_data(vault), sealed)?;
+        let plain = open_box(seal_key, &keys::keyring_associated_data(vault, custody), sealed)?;
         let record = if format == KEYRING_FORMAT {
             postcard::from_bytes(plain.expose()).map_err(|_| BarrierError::Format)?
         } else {
@@ -255,6 +259,11 @@ impl Barrier {
     /// Gives what seals batch tokens and opens them.
     pub const fn batch_tokens(&self) -> &BatchTokens {
         &self.batch_tokens
+    }
+
+    /// Gives the key that signs the records of ceremonies.
+    pub fn ceremony_key(&self) -> CeremonyKey {
+        CeremonyKey::new(&keys::ceremonies_seed(&self.root))
     }
 
     /// Gives the hasher that stands in for secret values in the audit log.

@@ -242,6 +242,14 @@ impl Envelope {
         Ok(signers)
     }
 
+    /// Tells whether there is one signature and it is by this key.
+    pub fn is_signed_by(&self, key: &SshPublicKey) -> bool {
+        match self.signatures.as_slice() {
+            [only] => only.key_id == key.fingerprint() && verify(key, &self.signed_bytes(), &only.bytes).is_ok(),
+            _ => false,
+        }
+    }
+
     fn signer(&self, signature: &Signature, message: &[u8], charter: &Charter) -> Result<PersonIndex, EnvelopeError> {
         let Some((index, person)) = charter.person_by_fingerprint(&signature.key_id) else {
             let key_id = signature.key_id.escape_debug().to_string();

@@ -7,14 +7,16 @@
 //!                                      ├─ token-ids    keyed hashes of tokens
 //!                                      ├─ batch-tokens seals the texts of batch tokens
 //!                                      ├─ audit-values keyed hashes of values in the audit log
-//!                                      └─ snapshots    seal the sums of snapshots
+//!                                      ├─ snapshots    seal the sums of snapshots
+//!                                      └─ ceremonies   signs the records of ceremonies
 //! barrier term (random) ──HKDF-SHA-512─┬─ system       seals what the vault itself needs
 //!                                      └─ data         seals what it protects
 //! ```
 //!
-//! Two labels derive no key: one gives the second generator of the share commitments, one the checksum of shares.
+//! Other labels derive no key: they give the second generator of the share commitments, the checksum of shares, and what
+//! proofs of possession hash.
 
-use curve25519_dalek::RistrettoPoint;
+use curve25519_dalek::{RistrettoPoint, Scalar};
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac, SimpleHmac};
 use sha2::digest::common::BlockSizeUser;
@@ -33,12 +35,16 @@ const LABEL_TOKEN_IDS: &[u8] = b"keyturn/v1/token-ids";
 const LABEL_BATCH_TOKENS: &[u8] = b"keyturn/v1/batch-tokens";
 const LABEL_AUDIT_VALUES: &[u8] = b"keyturn/v1/audit-values";
 const LABEL_SNAPSHOTS: &[u8] = b"keyturn/v1/snapshots";
+const LABEL_CEREMONIES: &[u8] = b"keyturn/v1/ceremonies";
 const LABEL_BARRIER_SYSTEM: &[u8] = b"keyturn/v1/barrier/system";
 const LABEL_BARRIER_DATA: &[u8] = b"keyturn/v1/barrier/data";
 const LABEL_ROW: &[u8] = b"keyturn/v1/row";
 const LABEL_KEYRING: &[u8] = b"keyturn/v1/keyring";
 const LABEL_BLINDING_GENERATOR: &[u8] = b"keyturn/v1/share/blinding-generator";
 const LABEL_SHARE_CHECKSUM: &[u8] = b"keyturn/v1/share/checksum";
+const LABEL_POSSESSION_CHALLENGE: &[u8] = b"keyturn/v1/possession/challenge";
+const LABEL_POSSESSION_ONE_TIME: &[u8] = b"keyturn/v1/possession/one-time";
+const LABEL_POSSESSION_NONCE: &[u8] = b"keyturn/v1/possession/nonce";
 const LABEL_IDENTITY_FILE: &[u8] = b"keyturn/v1/identity-file";
 
 /// Derives the key that wraps the keyring from the 32 bytes of the unseal secret.
@@ -76,6 +82,11 @@ pub fn snapshots_key(keyring_root: &SecretKey) -> SecretKey {
     derive(keyring_root, None, LABEL_SNAPSHOTS)
 }
 
+/// Derives the seed of the Ed25519 key that signs the records of ceremonies in the name of the vault.
+pub fn ceremonies_seed(keyring_root: &SecretKey) -> SecretKey {
+    derive(keyring_root, None, LABEL_CEREMONIES)
+}
+
 /// Derives the key that seals system rows of one term.
 pub fn barrier_system_key(term_secret: &SecretKey) -> SecretKey {
     derive(term_secret, None, LABEL_BARRIER_SYSTEM)
@@ -97,9 +108,10 @@ pub(crate) fn row_associated_data(vault: VaultId, row: &RowKey, part: u8, term: 
     data
 }
 
-/// Gives the associated data of the wrapped keyring: label ‖ vault id.
-pub(crate) fn keyring_associated_data(vault: VaultId) -> Vec<u8> {
-    [LABEL_KEYRING, &vault.0].concat()
+/// Gives the associated data of the wrapped keyring: label ‖ vault id, and the digest of the custody record if there is
+/// one, so that the keyring does not open beside another.
+pub(crate) fn keyring_associated_data(vault: VaultId, custody: Option<&[u8; 32]>) -> Vec<u8> {
+    [LABEL_KEYRING, &vault.0, custody.map_or(&[], |digest| digest.as_slice())].concat()
 }
 
 /// Gives the associated data of the sealed part of a person's identity file: label ‖ header.
@@ -122,6 +134,33 @@ pub(crate) fn blinding_generator() -> RistrettoPoint {
 pub(crate) fn share_checksum(bytes: &[u8]) -> [u8; 4] {
     let digest: [u8; 32] = Sha256::new().chain_update(LABEL_SHARE_CHECKSUM).chain_update(bytes).finalize().into();
     *digest.first_chunk().unwrap_or(&[0; 4])
+}
+
+/// Gives the challenge of a proof of possession: SHA-512 over label ‖ statement ‖ a, reduced to a scalar. The statement
+/// and `a` have fixed lengths.
+pub(crate) fn possession_challenge(statement: &[u8], a: &[u8; 32]) -> Scalar {
+    let hash = Sha512::new().chain_update(LABEL_POSSESSION_CHALLENGE).chain_update(statement).chain_update(a);
+    Scalar::from_bytes_mod_order_wide(&hash.finalize().into())
+}
+
+/// Gives the two one-time numbers of a proof of possession: SHA-512 over label ‖ which ‖ fresh randomness ‖ opening ‖
+/// statement, reduced to scalars. They are secret as long as either the randomness or the opening is.
+pub(crate) fn possession_one_time(fresh: &[u8; 32], opening: [&Scalar; 2], statement: &[u8]) -> Zeroizing<[Scalar; 2]> {
+    let [value, blinding] = opening;
+    let one = |which: u8| {
+        let mut hash = Sha512::new();
+        for part in [LABEL_POSSESSION_ONE_TIME, &[which], fresh, value.as_bytes(), blinding.as_bytes(), statement] {
+            hash.update(part);
+        }
+        let wide: Zeroizing<[u8; 64]> = Zeroizing::new(hash.finalize().into());
+        Scalar::from_bytes_mod_order_wide(&wide)
+    };
+    Zeroizing::new([one(1), one(2)])
+}
+
+/// Binds the nonce of a proof of possession to a charter: SHA-256 over label ‖ nonce ‖ digest.
+pub(crate) fn bound_possession_nonce(nonce: &[u8; 32], charter: &[u8; 32]) -> [u8; 32] {
+    Sha256::new().chain_update(LABEL_POSSESSION_NONCE).chain_update(nonce).chain_update(charter).finalize().into()
 }
 
 /// Computes keyed hashes (HMAC-SHA-256) with the key schedule done once.
@@ -198,6 +237,7 @@ mod tests {
             batch_tokens_key(&secret),
             audit_values_key(&secret),
             snapshots_key(&secret),
+            ceremonies_seed(&secret),
             barrier_system_key(&secret),
             barrier_data_key(&secret),
             seal_key(&secret, VaultId([2; 16])),

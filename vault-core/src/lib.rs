@@ -6,6 +6,7 @@ pub mod audit;
 pub mod auth;
 pub mod barrier;
 pub mod charter;
+pub mod custody;
 pub mod engines;
 pub mod envelope;
 pub mod field;

@@ -6,6 +6,7 @@ pub mod attempts;
 mod collecting;
 mod config;
 mod initialise;
+mod new_seal;
 pub mod renew;
 pub mod root;
 pub mod rotation;
@@ -22,6 +23,7 @@ pub use config::{SEAL_CONFIG_LENGTH_BYTES_MAX, SealConfig, SealConfigError};
 pub use initialise::{InitialiseError, Initialised, initialise};
 
 use crate::barrier::{Barrier, BarrierError};
+use crate::custody::Custody;
 use crate::id::UnsealAttemptId;
 use crate::keys;
 use crate::secret::SecretKey;
@@ -30,7 +32,7 @@ use crate::store::{FolderId, Row, RowKey, RowKind};
 use crate::time::{Span, Timestamp};
 
 /// The folder of the rows that a sealed vault must find: a name that is hashed with a key could not be found.
-const SEAL_FOLDER: FolderId = FolderId([0; 16]);
+pub(crate) const SEAL_FOLDER: FolderId = FolderId([0; 16]);
 
 /// Where the seal configuration lies.
 pub const SEAL_CONFIG_ROW: RowKey = RowKey::new(SEAL_FOLDER, RowKind::Entry, *b"seal-config\0\0\0\0\0");
@@ -58,26 +60,31 @@ impl Default for SealSettings {
 /// What a store holds before anything is unsealed.
 #[derive(Debug)]
 pub enum AtRest {
-    /// Neither row is there.
+    /// No row of a seal is there.
     Uninitialised,
-    /// Both are there.
+    /// The rows of a seal are there.
     Sealed(Sealed),
 }
 
 impl AtRest {
-    /// Reads the rows [`SEAL_CONFIG_ROW`] and [`KEYRING_ROW`].
+    /// Reads the rows [`SEAL_CONFIG_ROW`], [`KEYRING_ROW`] and [`CUSTODY_ROW`](crate::custody::CUSTODY_ROW).
     ///
     /// # Errors
-    /// Answers [`SealConfigError`] if only one of them is there or the configuration is damaged: a damaged vault must
-    /// not pass for one that may be initialised.
-    pub fn read(config: Option<&Row>, keyring: Option<&Row>) -> Result<Self, SealConfigError> {
+    /// Answers [`SealConfigError`] if one of the first two is missing beside another or what is there is damaged: a
+    /// damaged vault must not pass for one that may be initialised.
+    pub fn read(config: Option<&Row>, keyring: Option<&Row>, custody: Option<&Row>) -> Result<Self, SealConfigError> {
         match (config, keyring) {
-            (None, None) => Ok(Self::Uninitialised),
-            (Some(config), Some(keyring)) => Ok(Self::Sealed(Sealed {
-                config: Arc::new(SealConfig::from_json(&config.value)?),
-                wrapped_keyring: Arc::clone(&keyring.value),
-            })),
-            (None, Some(_)) => Err(SealConfigError::Missing { row: "seal configuration" }),
+            (None, None) if custody.is_none() => Ok(Self::Uninitialised),
+            (Some(config), Some(keyring)) => {
+                let config = Arc::new(SealConfig::from_json(&config.value)?);
+                let custody = custody.map(|row| Custody::read(&row.value)).transpose()?;
+                if let Some(custody) = &custody {
+                    custody.check_seal(&config)?;
+                }
+                let wrapped_keyring = Arc::clone(&keyring.value);
+                Ok(Self::Sealed(Sealed { config, wrapped_keyring, custody: custody.map(Arc::new) }))
+            }
+            (None, _) => Err(SealConfigError::Missing { row: "seal configuration" }),
             (Some(_), None) => Err(SealConfigError::Missing { row: "keyring" }),
         }
     }
@@ -87,6 +94,8 @@ impl AtRest {
 pub struct Sealed {
     config: Arc<SealConfig>,
     wrapped_keyring: Arc<[u8]>,
+    /// Who holds the shares; none where they were handed out in clear.
+    custody: Option<Arc<Custody>>,
 }
 
 /// Shows the configuration; the wrapped keyring is left out because it is long.
@@ -102,6 +111,11 @@ impl Sealed {
         &self.config
     }
 
+    /// Gives who holds the shares; none where they were handed out in clear.
+    pub const fn custody(&self) -> Option<&Arc<Custody>> {
+        self.custody.as_ref()
+    }
+
     /// Begins an attempt to unseal, which `attempt` names.
     pub fn begin(self, attempt: UnsealAttemptId, settings: SealSettings, now: Timestamp) -> Collecting {
         Collecting::new(self, attempt, now, now.after(settings.attempt_span))
@@ -114,7 +128,9 @@ impl Sealed {
         }
         let seal_key = keys::seal_key(&key, self.config.vault());
         let created_at = self.config.created_at();
-        match Barrier::unwrap_keyring(self.config.vault(), &seal_key, &self.wrapped_keyring, created_at) {
+        let custody = custody_digest(self.custody.as_ref());
+        let (vault, custody) = (self.config.vault(), custody.as_ref());
+        match Barrier::unwrap_keyring(vault, &seal_key, &self.wrapped_keyring, custody, created_at) {
             Ok(barrier) => Ok(Unsealed::new(self, seal_key, barrier)),
             Err(error) => Err((self, OpenError::Keyring(error))),
         }
@@ -133,7 +149,10 @@ pub enum OpenError {
     #[error("the shares are genuine but the key check of the seal configuration is damaged: restore it from a backup")]
     KeyCheck,
     /// The keyring does not open under the right key.
-    #[error("the shares are genuine but the keyring is damaged: restore it from a backup ({0})")]
+    #[error(
+        "the shares are genuine but the keyring is damaged, or it does not belong with the custody record: \
+         restore both from a backup ({0})"
+    )]
     Keyring(BarrierError),
 }
 
@@ -159,6 +178,11 @@ impl Unsealed {
         Arc::clone(self.current.read().unwrap_or_else(PoisonError::into_inner).sealed.config())
     }
 
+    /// Gives who holds the shares; none where they were handed out in clear.
+    pub fn custody(&self) -> Option<Arc<Custody>> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).sealed.custody.clone()
+    }
+
     /// Gives the keys.
     pub const fn barrier(&self) -> &Barrier {
         &self.barrier
@@ -169,4 +193,8 @@ impl Unsealed {
     pub fn seal(self) -> Sealed {
         self.current.into_inner().unwrap_or_else(PoisonError::into_inner).sealed
     }
+}
+
+fn custody_digest(custody: Option<&Arc<Custody>>) -> Option<[u8; 32]> {
+    custody.map(|custody| *custody.digest().as_bytes())
 }

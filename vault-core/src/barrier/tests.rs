@@ -60,17 +60,17 @@ fn another_vault_or_term_opens_nothing() {
 fn a_keyring_opens_under_its_own_seal_key_only() {
     let (barrier, mut rng) = barrier(1);
     let seal_key = SecretKey::random(&mut rng);
-    let wrapped = barrier.wrap_keyring(&seal_key, None, &mut rng).unwrap();
+    let wrapped = barrier.wrap_keyring(&seal_key, None, None, &mut rng).unwrap();
     let place = slot(&barrier, Domain::System, "x");
     let (_, value) = barrier.seal(&place, b"payload", &mut rng).unwrap();
-    let again = Barrier::unwrap_keyring(VAULT, &seal_key, &wrapped, NOW).unwrap();
+    let again = Barrier::unwrap_keyring(VAULT, &seal_key, &wrapped, None, NOW).unwrap();
     assert_eq!(again.names().entry(&again.names().root(Domain::System, "test"), "x"), place);
     assert_eq!(again.open_system(place.key(), &value).unwrap().expose(), b"payload");
     let wrong = SecretKey::random(&mut rng);
-    assert_eq!(Barrier::unwrap_keyring(VAULT, &wrong, &wrapped, NOW).err(), Some(BarrierError::Altered));
+    assert_eq!(Barrier::unwrap_keyring(VAULT, &wrong, &wrapped, None, NOW).err(), Some(BarrierError::Altered));
     let other = VaultId([8; 16]);
-    assert_eq!(Barrier::unwrap_keyring(other, &seal_key, &wrapped, NOW).err(), Some(BarrierError::Altered));
-    assert_eq!(Barrier::unwrap_keyring(VAULT, &seal_key, &[], NOW).err(), Some(BarrierError::Format));
+    assert_eq!(Barrier::unwrap_keyring(other, &seal_key, &wrapped, None, NOW).err(), Some(BarrierError::Altered));
+    assert_eq!(Barrier::unwrap_keyring(VAULT, &seal_key, &[], None, NOW).err(), Some(BarrierError::Format));
 }
 
 #[test]
@@ -82,14 +82,14 @@ fn a_new_term_seals_new_rows_and_old_rows_stay_readable() {
     assert_eq!(barrier.facts(), KeyringFacts { term: Term(1), installed_at: NOW, encryptions: 2 });
     let later = Timestamp(NOW.0 + 5);
     let next = barrier.draw_term(later, &mut rng).unwrap();
-    let wrapped = barrier.wrap_keyring(&seal_key, Some(&next), &mut rng).unwrap();
+    let wrapped = barrier.wrap_keyring(&seal_key, Some(&next), None, &mut rng).unwrap();
     let (_, between) = barrier.seal(&place, b"between", &mut rng).unwrap();
     assert_eq!(between[1..5], [0, 0, 0, 1], "a term that is not adopted seals nothing");
     barrier.adopt(next);
     let (_, new) = barrier.seal(&place, b"new", &mut rng).unwrap();
     assert_eq!(new[1..5], [0, 0, 0, 2]);
     assert_eq!(barrier.facts(), KeyringFacts { term: Term(2), installed_at: later, encryptions: 2 });
-    let again = Barrier::unwrap_keyring(VAULT, &seal_key, &wrapped, NOW).unwrap();
+    let again = Barrier::unwrap_keyring(VAULT, &seal_key, &wrapped, None, NOW).unwrap();
     for barrier in [&barrier, &again] {
         assert_eq!(barrier.open_system(place.key(), &old).unwrap().expose(), b"old");
         assert_eq!(barrier.open_system(place.key(), &new).unwrap().expose(), b"new");
@@ -102,10 +102,10 @@ fn a_barrier_takes_over_the_terms_that_it_lacks() {
     let (barrier, mut rng) = barrier(1);
     let seal_key = SecretKey::random(&mut rng);
     let next = barrier.draw_term(NOW, &mut rng).unwrap();
-    let wrapped = barrier.wrap_keyring(&seal_key, Some(&next), &mut rng).unwrap();
+    let wrapped = barrier.wrap_keyring(&seal_key, Some(&next), None, &mut rng).unwrap();
     drop(next);
-    barrier.absorb(Barrier::unwrap_keyring(VAULT, &seal_key, &wrapped, NOW).unwrap());
-    let again = Barrier::unwrap_keyring(VAULT, &seal_key, &wrapped, NOW).unwrap();
+    barrier.absorb(Barrier::unwrap_keyring(VAULT, &seal_key, &wrapped, None, NOW).unwrap());
+    let again = Barrier::unwrap_keyring(VAULT, &seal_key, &wrapped, None, NOW).unwrap();
     let place = slot(&barrier, Domain::Data, "x");
     let (_, value) = barrier.seal(&place, b"payload", &mut rng).unwrap();
     assert_eq!(barrier.facts().term, Term(2));
@@ -118,12 +118,12 @@ fn a_keyring_of_the_first_format_is_read() {
     let seal_key = SecretKey::random(&mut rng);
     let old = KeyringWithoutTimes { root: [1; 32], terms: BTreeMap::from([(Term(1), [2; 32])]) };
     let plain = postcard::to_allocvec(&old).unwrap();
-    let sealed = seal_box(&seal_key, &keys::keyring_associated_data(VAULT), &plain, &mut rng).unwrap();
+    let sealed = seal_box(&seal_key, &keys::keyring_associated_data(VAULT, None), &plain, &mut rng).unwrap();
     let wrapped = [&[KEYRING_FORMAT_WITHOUT_TIMES], sealed.as_slice()].concat();
-    let read = Barrier::unwrap_keyring(VAULT, &seal_key, &wrapped, NOW).unwrap();
+    let read = Barrier::unwrap_keyring(VAULT, &seal_key, &wrapped, None, NOW).unwrap();
     assert_eq!(read.facts(), KeyringFacts { term: Term(1), installed_at: NOW, encryptions: 0 });
-    let rewrapped = read.wrap_keyring(&seal_key, None, &mut rng).unwrap();
-    let again = Barrier::unwrap_keyring(VAULT, &seal_key, &rewrapped, Timestamp(0)).unwrap();
+    let rewrapped = read.wrap_keyring(&seal_key, None, None, &mut rng).unwrap();
+    let again = Barrier::unwrap_keyring(VAULT, &seal_key, &rewrapped, None, Timestamp(0)).unwrap();
     assert_eq!(again.facts(), read.facts());
 }
 
@@ -150,6 +150,6 @@ proptest! {
         let (barrier, _) = barrier(1);
         let place = slot(&barrier, Domain::System, "x");
         prop_assert!(barrier.open_system(place.key(), &bytes).is_err());
-        prop_assert!(Barrier::unwrap_keyring(VAULT, &SecretKey::fill_with(|_| ()), &bytes, NOW).is_err());
+        prop_assert!(Barrier::unwrap_keyring(VAULT, &SecretKey::fill_with(|_| ()), &bytes, None, NOW).is_err());
     }
 }

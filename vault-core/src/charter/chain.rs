@@ -123,7 +123,7 @@ impl Chain {
     pub fn verify<'e>(envelopes: impl IntoIterator<Item = &'e Envelope>) -> Result<Self, ChainError> {
         let mut envelopes = envelopes.into_iter();
         let first = envelopes.next().ok_or(ChainError { epoch: 1, problem: ChainProblem::Empty })?;
-        let link = link(first, None).map_err(|problem| ChainError { epoch: 1, problem })?;
+        let link = accept(first, None).map_err(|problem| ChainError { epoch: 1, problem })?;
         let mut chain = Self { links: vec![link] };
         envelopes.try_for_each(|envelope| chain.extend(envelope))?;
         Ok(chain)
@@ -139,7 +139,7 @@ impl Chain {
         if self.links.len() >= CHAIN_LENGTH_MAX {
             return Err(error(ChainProblem::TooLong));
         }
-        self.links.push(link(envelope, self.links.last().map(|link| &link.charter)).map_err(error)?);
+        self.links.push(accept(envelope, self.links.last().map(|link| &link.charter)).map_err(error)?);
         Ok(())
     }
 
@@ -154,7 +154,11 @@ impl Chain {
     }
 }
 
-fn link(envelope: &Envelope, before: Option<&Charter>) -> Result<Link, ChainProblem> {
+/// Accepts an envelope as the charter after `before`, or as a first one, if enough have signed.
+///
+/// # Errors
+/// Answers [`ChainProblem`] if it is not the next one, or if signatures are bad or missing.
+pub fn accept(envelope: &Envelope, before: Option<&Charter>) -> Result<Link, ChainProblem> {
     let Standing { charter, signers, missing } = judge(envelope, before)?;
     let judge = before.unwrap_or(&charter);
     if !judge.charter().is_met_by(&signers) {

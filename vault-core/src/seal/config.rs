@@ -4,6 +4,7 @@ use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
+use crate::custody::CustodyError;
 use crate::id::{Epoch, VaultId};
 use crate::sharing::{
     Commitments, CommitmentsError, Node, Share, ShareError, Structure, StructureError, Threshold, ThresholdError,
@@ -69,6 +70,9 @@ pub enum SealConfigError {
     /// The tree is no sharing.
     #[error("the seal configuration is damaged: {0}")]
     Structure(#[from] StructureError),
+    /// The custody record that goes with it is not to be believed.
+    #[error("the custody record is damaged: {0}")]
+    Custody(#[from] CustodyError),
     /// The list is not the commitments of the set.
     #[error("the seal configuration is damaged: {0}")]
     Commitments(#[from] CommitmentsError),

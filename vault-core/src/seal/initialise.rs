@@ -1,27 +1,23 @@
 //! Makes a new vault: its unseal secret, its shares and its keys.
 
-use std::sync::Arc;
-
 use rand_core::CryptoRng;
 
-use super::{KEYRING_ROW, SEAL_CONFIG_ROW, SealConfig, SealConfigError, Sealed, Unsealed};
+use super::new_seal::{NewSeal, RowsError, SealedRows};
+use super::{KEYRING_ROW, SEAL_CONFIG_ROW, Unsealed};
 use crate::barrier::{Barrier, BarrierError};
+use crate::custody::CUSTODY_ROW;
 use crate::engines::Change;
-use crate::id::{Epoch, VaultId};
-use crate::keys;
-use crate::sharing::{Share, SplitError, Structure, UnsealSecret, split};
-use crate::store::{Batch, Expect, RowKey, Write};
+use crate::id::VaultId;
+use crate::sharing::{Share, SplitError, Structure};
+use crate::store::{Batch, Expect, RowKey};
 use crate::time::Timestamp;
-
-pub(super) const SEAL_CONFIG_LABEL: &[u8] = b"seal-config";
-pub(super) const KEYRING_LABEL: &[u8] = b"keyring";
 
 /// A new vault that nothing knows of yet.
 ///
 /// The shares may be handed out only after a store has committed the batch.
 #[must_use]
 pub struct Initialised {
-    /// One for each custodian, in the order of their numbers.
+    /// Those that are handed out in clear, in the order of their numbers.
     pub shares: Vec<Share>,
     /// The vault, open, so that its first rows can be written.
     pub unsealed: Unsealed,
@@ -30,6 +26,19 @@ pub struct Initialised {
 }
 
 impl Initialised {
+    /// Makes a vault of a first seal and the keys of its barrier; the caller has handed its shares out.
+    ///
+    /// # Errors
+    /// Answers [`RowsError`] if a row cannot be written.
+    pub fn make(new: NewSeal, barrier: Barrier, rng: &mut dyn CryptoRng) -> Result<Self, RowsError> {
+        let SealedRows { sealed, seal_key, writes, .. } = new.into_rows(&barrier, rng)?;
+        // Of two initialisations at once only one can win.
+        let absent = |key: RowKey| Expect::Unchanged { key, revision: None };
+        let expects = [SEAL_CONFIG_ROW, KEYRING_ROW, CUSTODY_ROW].map(absent).into();
+        let batch = Batch::new(expects, writes);
+        Ok(Self { shares: Vec::new(), unsealed: Unsealed::new(sealed, seal_key, barrier), batch })
+    }
+
     /// Adds the first rows of the vault to the batch: mounts, policies, the root token.
     ///
     /// # Errors
@@ -54,15 +63,12 @@ pub enum InitialiseError {
     /// The unseal secret was not split.
     #[error(transparent)]
     Split(#[from] SplitError),
-    /// The keyring was not wrapped.
+    /// Its rows were not made.
     #[error(transparent)]
-    Keyring(#[from] BarrierError),
-    /// The configuration was not written.
-    #[error(transparent)]
-    Config(#[from] SealConfigError),
+    Rows(#[from] RowsError),
 }
 
-/// Makes the secrets of a new vault.
+/// Makes the secrets of a new vault, whose shares are handed out in clear.
 ///
 /// # Errors
 /// Answers [`InitialiseError`] if a part of it fails; nothing was written then.
@@ -72,25 +78,7 @@ pub fn initialise(
     now: Timestamp,
     rng: &mut dyn CryptoRng,
 ) -> Result<Initialised, InitialiseError> {
-    let secret = UnsealSecret::random(rng);
-    let epoch = Epoch::FIRST;
-    let (commitments, shares) = split(&secret, structure, vault.fingerprint(), epoch, rng)?;
-    let key = secret.to_key();
+    let (new, shares) = NewSeal::first(structure, vault, now, rng)?;
     let barrier = Barrier::generate(vault, now, rng);
-    let seal_key = keys::seal_key(&key, vault);
-    let wrapped_keyring: Arc<[u8]> = barrier.wrap_keyring(&seal_key, None, rng)?.into();
-    let config = SealConfig::new(vault, epoch, commitments, keys::key_check(&key, vault), now);
-    let batch = first_batch(config.to_json()?.into(), Arc::clone(&wrapped_keyring));
-    let sealed = Sealed { config: Arc::new(config), wrapped_keyring };
-    Ok(Initialised { shares, unsealed: Unsealed::new(sealed, seal_key, barrier), batch })
-}
-
-/// Expects that neither row is there, so that of two initialisations at once only one can win.
-fn first_batch(config: Arc<[u8]>, wrapped_keyring: Arc<[u8]>) -> Batch {
-    let absent = |key: RowKey| Expect::Unchanged { key, revision: None };
-    let put = |key: RowKey, label: &[u8], value| Write::Put { key, label: label.into(), value };
-    Batch::new(
-        vec![absent(SEAL_CONFIG_ROW), absent(KEYRING_ROW)],
-        vec![put(SEAL_CONFIG_ROW, SEAL_CONFIG_LABEL, config), put(KEYRING_ROW, KEYRING_LABEL, wrapped_keyring)],
-    )
+    Ok(Initialised { shares, ..Initialised::make(new, barrier, rng)? })
 }

@@ -7,16 +7,14 @@ use std::sync::{Arc, PoisonError};
 
 use rand_core::CryptoRng;
 
-use super::attempts::Quorum;
-use super::initialise::{KEYRING_LABEL, SEAL_CONFIG_LABEL};
-use super::{Current, KEYRING_ROW, SEAL_CONFIG_ROW, SealConfig, SealConfigError, Sealed, Unsealed};
+pub use super::new_seal::{DrawError, NewSeal, RowsError};
+use super::new_seal::{KEYRING_LABEL, SealedRows, put};
+use super::{Current, KEYRING_ROW, SEAL_CONFIG_ROW, SealConfig, SealConfigError, Unsealed, custody_digest};
 use crate::barrier::{Barrier, BarrierError, NewTerm};
 use crate::flow::Committed;
-use crate::id::{Epoch, Revision};
-use crate::keys;
-use crate::secret::SecretKey;
-use crate::sharing::{Share, SplitError, Structure, UnsealSecret, split};
-use crate::store::{Batch, Expect, Row, RowKey, Write};
+use crate::id::Revision;
+use crate::names::Slot;
+use crate::store::{Batch, Expect, Row, Write};
 use crate::time::Timestamp;
 
 /// Says why the seal was not renewed; what was in force still is.
@@ -25,18 +23,18 @@ pub enum RenewError {
     /// A row of the seal is missing or of another generation than the running vault.
     #[error("the seal in the store is not the one that the running vault was unsealed with: seal and unseal it")]
     Elsewhere,
-    /// Epochs are counted in 32 bits.
-    #[error("the vault has had as many generations of shares as there can be")]
-    EpochsExhausted,
-    /// The secret was not split.
-    #[error(transparent)]
-    Split(#[from] SplitError),
-    /// The keyring was not wrapped, or does not open.
+    /// Shares in clear would take the place of sealed ones.
+    #[error("the vault has a charter: new shares are made by the charter that follows it")]
+    HasCharter,
+    /// The keyring does not open.
     #[error(transparent)]
     Keyring(#[from] BarrierError),
-    /// The configuration was not written.
+    /// The configuration cannot be read.
     #[error(transparent)]
     Config(#[from] SealConfigError),
+    /// The rows were not made.
+    #[error(transparent)]
+    Rows(#[from] RowsError),
 }
 
 /// The rows of the seal as they were read: a renewal is committed only if neither has changed since.
@@ -61,48 +59,13 @@ pub struct Rotation {
     pub batch: Batch,
 }
 
-/// A new unseal secret that a quorum of the old shares made; dropping it wipes it.
-#[must_use = "new shares are in force once they are committed and adopted"]
-pub struct NewSeal {
-    config: Arc<SealConfig>,
-    seal_key: SecretKey,
-}
-
 /// A new unseal secret that waits for its commit.
 #[must_use = "a rekey is in force once it is committed and adopted"]
 pub struct Rekey {
-    new: NewSeal,
-    wrapped_keyring: Arc<[u8]>,
+    next: Current,
     config_row: Arc<[u8]>,
-    /// Writes both rows of the seal, if they are as they were.
+    /// Writes the rows of the seal, if they are as they were.
     pub batch: Batch,
-}
-
-impl NewSeal {
-    /// Draws a new unseal secret and its shares, by the will of a quorum of the present ones.
-    ///
-    /// # Errors
-    /// Answers [`RenewError`] if the secret cannot be split.
-    pub fn draw<P>(
-        _: Quorum<P>,
-        present: &SealConfig,
-        structure: impl Into<Structure>,
-        now: Timestamp,
-        rng: &mut dyn CryptoRng,
-    ) -> Result<(Self, Vec<Share>), RenewError> {
-        let vault = present.vault();
-        let epoch = Epoch(present.epoch().0.checked_add(1).ok_or(RenewError::EpochsExhausted)?);
-        let secret = UnsealSecret::random(rng);
-        let (commitments, shares) = split(&secret, structure, vault.fingerprint(), epoch, rng)?;
-        let key = secret.to_key();
-        let config = SealConfig::new(vault, epoch, commitments, keys::key_check(&key, vault), now);
-        Ok((Self { config: Arc::new(config), seal_key: keys::seal_key(&key, vault) }, shares))
-    }
-
-    /// Gives what is public about the new shares.
-    pub const fn config(&self) -> &Arc<SealConfig> {
-        &self.config
-    }
 }
 
 impl Rekey {
@@ -110,6 +73,13 @@ impl Rekey {
     /// told.
     pub fn is_committed(&self, config: Option<&Row>) -> bool {
         config.is_some_and(|row| row.value == self.config_row)
+    }
+
+    /// Removes a row in the same batch.
+    pub fn remove(&mut self, slot: &Slot) {
+        let (expects, mut writes) = std::mem::take(&mut self.batch).into_parts();
+        writes.push(Write::Delete { key: *slot.key() });
+        self.batch = Batch::new(expects, writes);
     }
 }
 
@@ -127,7 +97,9 @@ impl Unsealed {
         }
         if keyring.value != current.sealed.wrapped_keyring {
             let (vault, created_at) = (self.barrier.vault(), current.sealed.config().created_at());
-            let stored = Barrier::unwrap_keyring(vault, &current.seal_key, &keyring.value, created_at)?;
+            let custody = custody_digest(current.sealed.custody());
+            let stored =
+                Barrier::unwrap_keyring(vault, &current.seal_key, &keyring.value, custody.as_ref(), created_at)?;
             self.barrier.absorb(stored);
             current.sealed.wrapped_keyring = Arc::clone(&keyring.value);
         }
@@ -141,8 +113,10 @@ impl Unsealed {
     pub fn rotate(&self, rows: &SealRows, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<Rotation, RenewError> {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
         let next = self.barrier.draw_term(now, rng)?;
-        let wrapped_keyring: Arc<[u8]> = self.barrier.wrap_keyring(&current.seal_key, Some(&next), rng)?.into();
-        let write = put(KEYRING_ROW, KEYRING_LABEL, &wrapped_keyring);
+        let custody = custody_digest(current.sealed.custody());
+        let wrapped = self.barrier.wrap_keyring(&current.seal_key, Some(&next), custody.as_ref(), rng)?;
+        let wrapped_keyring: Arc<[u8]> = wrapped.into();
+        let write = put(KEYRING_ROW, KEYRING_LABEL, Arc::clone(&wrapped_keyring));
         Ok(Rotation { next, wrapped_keyring, batch: Batch::new(rows.expects(), vec![write]) })
     }
 
@@ -156,28 +130,20 @@ impl Unsealed {
     /// Wraps the keyring under a new unseal secret and makes the batch that stores it.
     ///
     /// # Errors
-    /// Answers [`RenewError`] if a row cannot be written.
+    /// Answers [`RenewError`] if a row cannot be written, and where shares in clear would take the place of sealed ones.
     pub fn rekey(&self, new: NewSeal, rows: &SealRows, rng: &mut dyn CryptoRng) -> Result<Rekey, RenewError> {
-        let wrapped_keyring: Arc<[u8]> = self.barrier.wrap_keyring(&new.seal_key, None, rng)?.into();
-        let config_row: Arc<[u8]> = new.config.to_json()?.into();
-        let writes = vec![
-            put(SEAL_CONFIG_ROW, SEAL_CONFIG_LABEL, &config_row),
-            put(KEYRING_ROW, KEYRING_LABEL, &wrapped_keyring),
-        ];
-        Ok(Rekey { new, wrapped_keyring, config_row, batch: Batch::new(rows.expects(), writes) })
+        if new.custody().is_none() && self.custody().is_some() {
+            return Err(RenewError::HasCharter);
+        }
+        let SealedRows { sealed, seal_key, config_row, writes } = new.into_rows(&self.barrier, rng)?;
+        Ok(Rekey { next: Current { sealed, seal_key }, config_row, batch: Batch::new(rows.expects(), writes) })
     }
 
     /// Goes on under the new unseal secret: the old shares open nothing any more. The caller knows that the batch is
     /// committed, by the answer of the store or by [`Rekey::is_committed`].
     pub fn adopt_rekey(&self, rekey: Rekey) {
-        let Rekey { new: NewSeal { config, seal_key }, wrapped_keyring, .. } = rekey;
-        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        *current = Current { sealed: Sealed { config, wrapped_keyring }, seal_key };
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = rekey.next;
     }
-}
-
-fn put(key: RowKey, label: &[u8], value: &Arc<[u8]>) -> Write {
-    Write::Put { key, label: label.into(), value: Arc::clone(value) }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use rand::{SeedableRng, rngs::StdRng};
 
 use super::*;
+use crate::custody::CUSTODY_ROW;
 use crate::id::{Epoch, Revision, VaultId};
 use crate::secret::SecretKey;
 use crate::sharing::{Child, Node, Share, ShareError, ShareIndex, Structure, Threshold};
@@ -68,7 +69,9 @@ fn rows(batch: &crate::store::Batch) -> (Row, Row) {
 
 fn read(batch: &crate::store::Batch) -> Sealed {
     let (config, keyring) = rows(batch);
-    let AtRest::Sealed(sealed) = AtRest::read(Some(&config), Some(&keyring)).unwrap() else { panic!("uninitialised") };
+    let AtRest::Sealed(sealed) = AtRest::read(Some(&config), Some(&keyring), None).unwrap() else {
+        panic!("uninitialised")
+    };
     sealed
 }
 
@@ -130,7 +133,7 @@ fn a_nested_configuration_is_of_format_2_and_refused_by_field() {
 fn only_the_first_of_two_initialisations_can_be_committed() {
     let (expects, writes) = new_vault(2, 3, VAULT, 2).batch.into_parts();
     let absent = |key| Expect::Unchanged { key, revision: None };
-    assert_eq!(expects, [absent(SEAL_CONFIG_ROW), absent(KEYRING_ROW)]);
+    assert_eq!(expects, [absent(SEAL_CONFIG_ROW), absent(KEYRING_ROW), absent(CUSTODY_ROW)]);
     assert_eq!(writes.len(), 2);
     assert_ne!(SEAL_CONFIG_ROW, KEYRING_ROW);
 }
@@ -235,7 +238,7 @@ fn damage_is_named_and_blames_no_custodian() {
     let new = new_vault(1, 2, VAULT, 12);
     let (config, keyring) = rows(&new.batch);
     let damaged = |config: &Row, keyring: &Row| {
-        let AtRest::Sealed(sealed) = AtRest::read(Some(config), Some(keyring)).unwrap() else { panic!() };
+        let AtRest::Sealed(sealed) = AtRest::read(Some(config), Some(keyring), None).unwrap() else { panic!() };
         match begin(sealed).add(copy(&new.shares[0]), NOW) {
             Err(Refused::Damaged { sealed: _, error }) => error,
             _ => panic!("was not refused as damaged"),
@@ -257,8 +260,8 @@ fn a_keyring_of_another_seal_key_does_not_open() {
     let (config, mut keyring) = rows(&new.batch);
     let key = SecretKey::fill_with(|key| key.fill(1));
     let mut rng = StdRng::seed_from_u64(13);
-    keyring.value = Barrier::generate(VAULT, NOW, &mut rng).wrap_keyring(&key, None, &mut rng).unwrap().into();
-    let AtRest::Sealed(sealed) = AtRest::read(Some(&config), Some(&keyring)).unwrap() else { panic!() };
+    keyring.value = Barrier::generate(VAULT, NOW, &mut rng).wrap_keyring(&key, None, None, &mut rng).unwrap().into();
+    let AtRest::Sealed(sealed) = AtRest::read(Some(&config), Some(&keyring), None).unwrap() else { panic!() };
     let refused = begin(sealed).add(copy(&new.shares[0]), NOW);
     assert!(matches!(refused, Err(Refused::Damaged { error: OpenError::Keyring(_), .. })));
 }
@@ -266,10 +269,10 @@ fn a_keyring_of_another_seal_key_does_not_open() {
 #[test]
 fn a_half_written_vault_does_not_pass_for_a_new_one() {
     let (config, keyring) = rows(&new_vault(1, 1, VAULT, 14).batch);
-    assert!(matches!(AtRest::read(None, None), Ok(AtRest::Uninitialised)));
+    assert!(matches!(AtRest::read(None, None, None), Ok(AtRest::Uninitialised)));
     let missing = |row| Some(SealConfigError::Missing { row });
-    assert_eq!(AtRest::read(Some(&config), None).err(), missing("keyring"));
-    assert_eq!(AtRest::read(None, Some(&keyring)).err(), missing("seal configuration"));
+    assert_eq!(AtRest::read(Some(&config), None, None).err(), missing("keyring"));
+    assert_eq!(AtRest::read(None, Some(&keyring), None).err(), missing("seal configuration"));
 }
 
 #[test]

@@ -187,8 +187,8 @@ impl Vault {
     ) -> Result<NewShares, Refusal> {
         let ask = *quorum.purpose();
         let now = self.environment.now();
-        let drawn = NewSeal::draw(quorum, &open.unsealed.config(), ask.threshold, now, &mut self.environment.rng());
-        let (new, shares) = drawn.map_err(|error| renew_refusal(&error))?;
+        let drawn = NewSeal::draw(&quorum, &open.unsealed.config(), ask.threshold, now, &mut self.environment.rng());
+        let (new, shares) = drawn.map_err(|error| Refusal::internal(error.to_string()))?;
         if !ask.verify {
             let committed = self.commit_rekey(open, new, (Ceremony::Rekey, Some(attempt)), standing).await?;
             ceremonies.clear();

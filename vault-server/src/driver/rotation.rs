@@ -61,6 +61,7 @@ impl Vault {
 pub(super) fn renew_refusal(error: &RenewError) -> Refusal {
     match error {
         RenewError::Elsewhere => Refusal::new(Class::Unavailable, error.to_string()),
+        RenewError::HasCharter => Refusal::invalid(error.to_string()),
         other => Refusal::internal(other.to_string()),
     }
 }

@@ -11,6 +11,7 @@ use tokio::sync::{MutexGuard, Semaphore, oneshot};
 use vault_core::approval::Gate;
 use vault_core::audit::{Record, SealEvent};
 use vault_core::auth::token;
+use vault_core::custody::CUSTODY_ROW;
 use vault_core::id::{RequestId, Revision, UnsealAttemptId, VaultId};
 use vault_core::mounts;
 use vault_core::refusal::{Class, Refusal};
@@ -379,7 +380,8 @@ impl Vault {
 async fn read_phase(storage: &dyn Storage) -> Result<Phase, Refusal> {
     let config = storage.get(&SEAL_CONFIG_ROW).await.map_err(|error| store_refusal(&error))?;
     let keyring = storage.get(&KEYRING_ROW).await.map_err(|error| store_refusal(&error))?;
-    match AtRest::read(config.as_ref(), keyring.as_ref()) {
+    let custody = storage.get(&CUSTODY_ROW).await.map_err(|error| store_refusal(&error))?;
+    match AtRest::read(config.as_ref(), keyring.as_ref(), custody.as_ref()) {
         Ok(AtRest::Uninitialised) => Ok(Phase::Uninitialised),
         Ok(AtRest::Sealed(sealed)) => Ok(Phase::Sealed(sealed)),
         Err(error) => Err(Refusal::internal(error.to_string())),

@@ -7,6 +7,7 @@ use flate2::bufread::GzDecoder;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use tar::{Archive, Entries, Entry, EntryType};
+use vault_core::custody::CUSTODY_ROW;
 use vault_core::id::VaultId;
 use vault_core::seal::{AtRest, KEYRING_ROW, SEAL_CONFIG_ROW};
 use vault_core::store::{Row, RowKey};
@@ -135,14 +136,15 @@ fn parse_meta(bytes: &[u8]) -> Result<Meta, SnapshotError> {
 fn verify_state(source: impl Read) -> Result<(Head, [u8; 32]), SnapshotError> {
     let mut rows = StateReader::new(Hashing { source, hash: Sha256::new() })?;
     let head = rows.head();
-    let (mut config, mut keyring) = (None, None);
+    let (mut config, mut keyring, mut custody) = (None, None, None);
     for row in rows.by_ref() {
         let row = row?;
         keep(&mut config, &SEAL_CONFIG_ROW, &row, head);
         keep(&mut keyring, &KEYRING_ROW, &row, head);
+        keep(&mut custody, &CUSTODY_ROW, &row, head);
     }
     let unusable = |what: String| SnapshotError::Shape { what: format!("the rows are not those of a vault: {what}") };
-    match AtRest::read(config.as_ref(), keyring.as_ref()) {
+    match AtRest::read(config.as_ref(), keyring.as_ref(), custody.as_ref()) {
         Ok(AtRest::Sealed(sealed)) if sealed.config().vault() == head.vault => {}
         Ok(AtRest::Sealed(_)) => return Err(unusable("the seal is that of another".to_owned())),
         Ok(AtRest::Uninitialised) => return Err(unusable("the seal is missing".to_owned())),

@@ -7,14 +7,15 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::*;
-use crate::id::{AttemptId, Term, UnsealAttemptId, VaultId};
+use crate::id::{AttemptId, Epoch, Term, UnsealAttemptId, VaultId};
 use crate::network::Network;
-use crate::seal::attempts::{Attempts, OfferError, Party, Taken};
+use crate::seal::attempts::{Attempts, OfferError, Party, Quorum, Taken};
 use crate::seal::root::{GeneratedRoot, OneTimePad};
 use crate::seal::verification::{Verification, Verified};
 use crate::seal::{AtRest, Refused, SealSettings, Step, initialise};
 use crate::secret::SecretText;
-use crate::sharing::{ShareError, Threshold};
+use crate::sharing::{Share, ShareError, Threshold};
+use crate::store::RowKey;
 use crate::time::Span;
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000_000_000);
@@ -80,7 +81,7 @@ impl House {
     fn draw(&mut self, needed: u64, total: u64) -> (NewSeal, Vec<Share>) {
         let quorum = self.quorum(());
         let threshold = Threshold::new(needed, total).unwrap();
-        NewSeal::draw(quorum, &self.unsealed.config(), threshold, NOW, &mut self.rng).unwrap()
+        NewSeal::draw(&quorum, &self.unsealed.config(), threshold, NOW, &mut self.rng).unwrap()
     }
 
     fn rekey(&mut self, new: NewSeal) {
@@ -95,7 +96,7 @@ impl House {
 
     /// Unseals from the rows alone.
     fn reopen(&self, shares: &[Share]) -> Result<Unsealed, Refused> {
-        let read = AtRest::read(self.rows.get(&SEAL_CONFIG_ROW), self.rows.get(&KEYRING_ROW)).unwrap();
+        let read = AtRest::read(self.rows.get(&SEAL_CONFIG_ROW), self.rows.get(&KEYRING_ROW), None).unwrap();
         let AtRest::Sealed(sealed) = read else { panic!("uninitialised") };
         let mut collecting = sealed.begin(UnsealAttemptId([1; 16]), SealSettings::default(), NOW);
         for share in shares {
