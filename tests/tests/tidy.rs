@@ -55,7 +55,7 @@ const WORKSPACE: [&str; 7] =
 const DIRECTIONS: [(&str, &[&str]); 5] = [
     ("vault-core", &[]),
     ("vault-api", &[]),
-    ("vault-server", &["vault-api", "vault-core"]),
+    ("vault-server", &["vault-api", "vault-core", "vault-custody"]),
     ("vault-custody", &["vault-core"]),
     ("vault-cli", &["vault-api", "vault-core", "vault-custody", "vault-server"]),
 ];

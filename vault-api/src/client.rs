@@ -1,5 +1,7 @@
 //! The client: one connection pool to one server, with bounds on time and size.
 
+mod custody;
+
 use std::error::Error;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,7 +17,7 @@ use crate::error::ApiError;
 use crate::reply::Reply;
 use crate::secret::SecretText;
 use crate::tls::{self, ClientFiles, SeenKey, Trust};
-use crate::types::{Custody, Health, InitRequest, InitResponse, SealStatus, UnsealRequest};
+use crate::types::{Health, InitRequest, InitResponse, SealStatus, UnsealRequest};
 
 /// Largest answer in bytes: twice the largest body that a Vault server takes, so that whatever was written can be read.
 pub const REPLY_LENGTH_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -271,14 +273,6 @@ impl Client {
     /// Answers [`ApiError`].
     pub async fn seal_status(&self) -> Result<SealStatus, ApiError> {
         self.read("sys/seal-status").await?.body()
-    }
-
-    /// Asks which vault this is, how old, and whose shares have come; needs no token.
-    ///
-    /// # Errors
-    /// Answers [`ApiError`].
-    pub async fn custody(&self) -> Result<Custody, ApiError> {
-        self.read("sys/custody").await?.body()
     }
 
     /// Asks how the server is; a sealed or standby server answers as well. Needs no token.

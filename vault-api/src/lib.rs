@@ -16,6 +16,7 @@
 
 pub mod address;
 pub mod client;
+pub mod custody;
 pub mod error;
 pub mod reply;
 pub mod secret;

@@ -56,38 +56,6 @@ impl SealStatus {
     }
 }
 
-/// `GET sys/custody`: what a custodian looks at before they give a share.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Custody {
-    /// The vault's id.
-    pub vault: String,
-    /// Its short form, which shares carry.
-    pub fingerprint: String,
-    /// The generation of the shares, from 1.
-    pub epoch: u32,
-    /// How many batches the store ever committed.
-    pub revision: u64,
-    /// Whether nothing can be read.
-    pub sealed: bool,
-    /// How many shares are needed.
-    pub threshold: u8,
-    /// How many shares there are.
-    pub shares: u8,
-    /// The attempt to unseal that runs, if one does.
-    pub attempt: Option<CustodyAttempt>,
-}
-
-/// An attempt to unseal.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct CustodyAttempt {
-    /// Names it.
-    pub nonce: String,
-    /// Numbers of the shares that have come, in their order.
-    pub given: Vec<u8>,
-    /// When its shares are wiped, RFC 3339.
-    pub deadline: String,
-}
-
 /// `GET sys/health`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Health {

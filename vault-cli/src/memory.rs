@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use vault_api::Client;
-use vault_api::types::Custody;
+use vault_api::custody::Custody;
 
 use crate::failure::Failure;
 
@@ -80,12 +80,12 @@ pub(crate) struct Encounter {
 }
 
 impl Encounter {
-    /// Asks a vault and compares.
+    /// Asks a vault, in the name of the person with a fingerprint if there is one, and compares.
     ///
     /// # Errors
     /// Fails when the vault does not answer or the memory cannot be read.
-    pub(crate) async fn with(client: &Client) -> Result<Self, Failure> {
-        let custody = client.custody().await?;
+    pub(crate) async fn with(client: &Client, person: Option<&str>) -> Result<Self, Failure> {
+        let custody = client.custody(person).await?;
         let seen = Remembered {
             address: client.address().to_string(),
             epoch: custody.epoch,

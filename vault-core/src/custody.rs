@@ -7,6 +7,7 @@
 
 mod checkups;
 mod pending;
+mod questions;
 mod statement;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub use checkups::{CHECKUPS_ROW, CheckUps, CheckUpsError};
 pub use pending::{Acknowledged, Pending};
+pub use questions::{NotOpen, QUESTION_SPAN, Questions};
 pub use statement::{Act, PAYLOAD_TYPE, ShareStatement, Statement};
 
 use crate::barrier::Barrier;

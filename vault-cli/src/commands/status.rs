@@ -12,7 +12,7 @@ pub(crate) async fn run(global: &Global) -> Result<ExitCode, Failure> {
     let client = global.stranger()?;
     let status = client.seal_status().await?;
     if status.initialized {
-        let encounter = Encounter::with(&client).await?;
+        let encounter = Encounter::with(&client, None).await?;
         for doubt in encounter.doubts() {
             eprintln!("warning: {doubt}");
         }

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use vault_api::SecretText;
-use vault_api::types::{Custody, SealStatus};
+use vault_api::custody::Custody;
+use vault_api::types::SealStatus;
 use vault_core::sharing::Share;
 
 use crate::connect::{Format, Global};
@@ -34,7 +35,7 @@ pub(crate) async fn run(arguments: Arguments, global: &Global) -> Result<(), Fai
         if !before.initialized {
             return Err(Failure::usage(describe(&before)));
         }
-        let encounter = Encounter::with(&client).await?;
+        let encounter = Encounter::with(&client, None).await?;
         if global.format == Format::Text && before.sealed {
             eprintln!("{}\n{}", describe(&before), introduce(encounter.custody()));
         }

@@ -16,6 +16,8 @@ pub enum Ceremony {
     Rekey,
     /// The new shares are given back before they count.
     RekeyVerification,
+    /// New shares by a new charter, which their custodians acknowledge.
+    CharterRekey,
     /// A root token.
     GenerateRoot,
 }
@@ -64,6 +66,7 @@ impl Ceremony {
         match self {
             Self::Rekey => "rekey",
             Self::RekeyVerification => "rekey-verification",
+            Self::CharterRekey => "charter-rekey",
             Self::GenerateRoot => "generate-root",
         }
     }

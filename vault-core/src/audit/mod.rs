@@ -54,11 +54,31 @@ pub enum SealEvent<'a> {
     ShareTaken {
         /// The share's number.
         index: u8,
+        /// Whose it is, where shares have custodians.
+        custodian: Option<&'a str>,
+    },
+    /// A custodian proved to hold their share.
+    CheckedUp {
+        /// The share's number.
+        index: u8,
+        /// Whose it is, where shares have custodians.
+        custodian: Option<&'a str>,
+    },
+    /// A proof did not hold.
+    CheckUpRefused {
+        /// The share's number.
+        index: u8,
+        /// Whose it is, where shares have custodians.
+        custodian: Option<&'a str>,
+        /// Why.
+        reason: &'a str,
     },
     /// A share was refused.
     ShareRefused {
         /// The share's number, if it could be read.
         index: Option<u8>,
+        /// Whose it is by its number, where shares have custodians.
+        custodian: Option<&'a str>,
         /// Why; it holds no byte of the share.
         reason: &'a str,
     },
@@ -176,18 +196,25 @@ impl Record {
     pub fn of_seal_event(event: &SealEvent<'_>, id: RequestId, remote: SocketAddr, now: Timestamp) -> Self {
         let mut line = Line::begin("seal", now, id);
         line.address("remote", remote);
-        let (word, index) = match event {
-            SealEvent::Initialise => ("initialise", None),
-            SealEvent::ShareTaken { index } => ("share-taken", Some(*index)),
-            SealEvent::ShareRefused { index, .. } => ("share-refused", *index),
-            SealEvent::Reset => ("reset", None),
-            SealEvent::Unsealed => ("unsealed", None),
+        let (word, index, custodian, reason) = match *event {
+            SealEvent::Initialise => ("initialise", None, None, None),
+            SealEvent::ShareTaken { index, custodian } => ("share-taken", Some(index), custodian, None),
+            SealEvent::ShareRefused { index, custodian, reason } => ("share-refused", index, custodian, Some(reason)),
+            SealEvent::CheckedUp { index, custodian } => ("checked-up", Some(index), custodian, None),
+            SealEvent::CheckUpRefused { index, custodian, reason } => {
+                ("check-up-refused", Some(index), custodian, Some(reason))
+            }
+            SealEvent::Reset => ("reset", None, None, None),
+            SealEvent::Unsealed => ("unsealed", None, None, None),
         };
         line.text("event", word);
         if let Some(index) = index {
             line.number("share", index.into());
         }
-        if let SealEvent::ShareRefused { reason, .. } = event {
+        if let Some(custodian) = custodian {
+            line.text("custodian", custodian);
+        }
+        if let Some(reason) = reason {
             line.text("reason", reason);
         }
         Self(line.end())

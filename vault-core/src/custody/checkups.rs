@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::Epoch;
+use crate::id::{Epoch, Revision};
 use crate::seal::SEAL_FOLDER;
 use crate::sharing::ShareIndex;
-use crate::store::{RowKey, RowKind};
+use crate::store::{Batch, Expect, RowKey, RowKind, Write};
 use crate::time::Timestamp;
 
 /// Where the check-ups lie.
@@ -55,7 +55,8 @@ impl CheckUps {
         let read: Self = serde_json::from_slice(row).map_err(|error| damaged(error.to_string()))?;
         match read.format {
             CHECKUPS_FORMAT if read.share_epoch == epoch.0 => Ok(read),
-            CHECKUPS_FORMAT => Ok(Self::new(epoch)),
+            CHECKUPS_FORMAT if read.share_epoch < epoch.0 => Ok(Self::new(epoch)),
+            CHECKUPS_FORMAT => Err(damaged(format!("it is of epoch {}, the shares are of {epoch}", read.share_epoch))),
             other => Err(damaged(format!("it has format {other}"))),
         }
     }
@@ -66,6 +67,23 @@ impl CheckUps {
     /// Answers [`CheckUpsError`] if it cannot be written, which would be a mistake in the program.
     pub fn to_json(&self) -> Result<Vec<u8>, CheckUpsError> {
         serde_json::to_vec(self).map_err(|error| CheckUpsError { reason: error.to_string() })
+    }
+
+    /// Gives the write that stores them.
+    ///
+    /// # Errors
+    /// Answers [`CheckUpsError`] as [`CheckUps::to_json`].
+    pub fn put(&self) -> Result<Write, CheckUpsError> {
+        Ok(Write::Put { key: CHECKUPS_ROW, label: b"checkups".as_slice().into(), value: self.to_json()?.into() })
+    }
+
+    /// Gives the batch that stores them in the place of what was read.
+    ///
+    /// # Errors
+    /// Answers [`CheckUpsError`] as [`CheckUps::to_json`].
+    pub fn store(&self, read: Option<Revision>) -> Result<Batch, CheckUpsError> {
+        let unchanged = Expect::Unchanged { key: CHECKUPS_ROW, revision: read };
+        Ok(Batch::new(vec![unchanged], vec![self.put()?]))
     }
 
     /// Notes that the holder of a share was seen.

@@ -4,21 +4,25 @@
 //! stay in force until every new custodian has proved to hold their new one, and then one batch puts all of the new in
 //! the place of all of the old.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroize;
 
-use super::Custody;
+use super::{CheckUps, Custody};
+use crate::barrier::Barrier;
 use crate::engines::Change;
 use crate::names::{Domain, Names, Slot};
 use crate::record_format;
 use crate::refusal::Refusal;
 use crate::seal::SealConfig;
 use crate::seal::renew::NewSeal;
-use crate::secret::{SecretBytes, SecretKey};
+use crate::secret::SecretKey;
 use crate::sharing::{PossessionError, PossessionNonce, PossessionProof, ShareIndex};
+use crate::store::{Batch, Row, RowKey, Write};
+use crate::time::Timestamp;
 
 const VERSION: u8 = 1;
 
@@ -26,7 +30,8 @@ const VERSION: u8 = 1;
 pub struct Pending {
     new: NewSeal,
     custody: Arc<Custody>,
-    acknowledged: BTreeSet<u8>,
+    /// By the number of the share: when its holder was seen.
+    acknowledged: BTreeMap<u8, i64>,
 }
 
 /// What an acknowledgement led to.
@@ -35,7 +40,12 @@ pub enum Acknowledged {
     /// Other custodians have yet to come.
     More(Pending),
     /// Every custodian holds their share: the new ones can come into force.
-    All(NewSeal),
+    All {
+        /// The new seal.
+        new: NewSeal,
+        /// When each custodian was seen.
+        checkups: CheckUps,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -43,7 +53,7 @@ struct PendingRecord {
     config: Vec<u8>,
     seal_key: [u8; 32],
     custody: Vec<u8>,
-    acknowledged: BTreeSet<u8>,
+    acknowledged: BTreeMap<u8, i64>,
 }
 
 impl Drop for PendingRecord {
@@ -60,20 +70,31 @@ impl Pending {
     pub fn begin(new: NewSeal) -> Result<Self, Refusal> {
         let custody = new.custody().cloned();
         let custody = custody.ok_or_else(|| Refusal::internal("shares without custodians cannot be acknowledged"))?;
-        Ok(Self { new, custody, acknowledged: BTreeSet::new() })
+        Ok(Self { new, custody, acknowledged: BTreeMap::new() })
     }
 
-    /// Gives where pending shares lie; there is one set at most.
-    pub fn slot(names: &Names) -> Slot {
+    /// Gives the row where pending shares lie; there is one set at most.
+    pub fn row_key(names: &Names) -> RowKey {
+        *Self::slot(names).key()
+    }
+
+    fn slot(names: &Names) -> Slot {
         names.entry(&names.root(Domain::System, "custody"), "pending")
+    }
+
+    /// Gives the write that removes the row.
+    pub fn end(names: &Names) -> Write {
+        Write::Delete { key: Self::row_key(names) }
     }
 
     /// Reads the row.
     ///
     /// # Errors
     /// Refuses, with an internal error, a row that is damaged.
-    pub fn load(payload: &SecretBytes) -> Result<Self, Refusal> {
-        let record: PendingRecord = record_format::decode(VERSION, payload)?;
+    pub fn read(row: &Row, barrier: &Barrier) -> Result<Self, Refusal> {
+        let opened = barrier.open_system(&Self::row_key(barrier.names()), &row.value);
+        let opened = opened.map_err(|error| Refusal::internal(format!("the pending shares: {error}")))?;
+        let record: PendingRecord = record_format::decode(VERSION, &opened)?;
         let damaged = |error: &dyn std::fmt::Display| Refusal::internal(format!("the pending shares: {error}"));
         let config = SealConfig::from_json(&record.config).map_err(|error| damaged(&error))?;
         let custody = Custody::read(&record.custody).map_err(|error| damaged(&error))?;
@@ -84,11 +105,11 @@ impl Pending {
         Ok(Self { new, custody, acknowledged: record.acknowledged.clone() })
     }
 
-    /// Gives the change that stores it.
+    /// Gives the batch that stores it.
     ///
     /// # Errors
     /// Refuses, with an internal error, what cannot be written.
-    pub fn store(&self, names: &Names) -> Result<Change, Refusal> {
+    pub fn store(&self, barrier: &Barrier, rng: &mut dyn CryptoRng) -> Result<Batch, Refusal> {
         let config = self.new.config().to_json().map_err(|error| Refusal::internal(error.to_string()))?;
         let record = PendingRecord {
             config,
@@ -96,7 +117,11 @@ impl Pending {
             custody: self.custody.row().to_vec(),
             acknowledged: self.acknowledged.clone(),
         };
-        Ok(Change::Put { slot: Self::slot(names), payload: record_format::encode(VERSION, &record)? })
+        let payload = record_format::encode(VERSION, &record)?;
+        let mut expects = Vec::new();
+        let put = Change::Put { slot: Self::slot(barrier.names()), payload }.seal(&mut expects, barrier, rng);
+        let put = put.map_err(|error| Refusal::internal(error.to_string()))?;
+        Ok(Batch::new(expects, vec![put]))
     }
 
     /// Gives who is to hold the new shares.
@@ -111,7 +136,7 @@ impl Pending {
 
     /// Tells whether the holder of a share has acknowledged it.
     pub fn is_acknowledged(&self, index: ShareIndex) -> bool {
-        self.acknowledged.contains(&index.get())
+        self.acknowledged.contains_key(&index.get())
     }
 
     /// Gives the shares that are not acknowledged yet.
@@ -137,8 +162,17 @@ impl Pending {
     }
 
     /// Counts an acknowledgement whose proof was checked.
-    pub fn acknowledge(mut self, index: ShareIndex) -> Acknowledged {
-        self.acknowledged.insert(index.get());
-        if self.waiting_for().is_empty() { Acknowledged::All(self.new) } else { Acknowledged::More(self) }
+    pub fn acknowledge(mut self, index: ShareIndex, now: Timestamp) -> Acknowledged {
+        self.acknowledged.insert(index.get(), now.0);
+        if !self.waiting_for().is_empty() {
+            return Acknowledged::More(self);
+        }
+        let mut checkups = CheckUps::new(self.config().epoch());
+        for index in self.config().threshold().indices() {
+            if let Some(seen) = self.acknowledged.get(&index.get()) {
+                checkups.note(index, Timestamp(*seen));
+            }
+        }
+        Acknowledged::All { new: self.new, checkups }
     }
 }

@@ -8,9 +8,8 @@ use rand::{SeedableRng, rngs::StdRng};
 use super::*;
 use crate::barrier::BarrierError;
 use crate::charter::testkit::{FIVE, RULES, first, signed, text};
-use crate::engines::Change;
 use crate::id::{Epoch, Revision, UnsealAttemptId, VaultId};
-use crate::seal::renew::{DrawError, NewSeal, RenewError};
+use crate::seal::renew::{DrawError, NewSeal, Rekey, RenewError};
 use crate::seal::{
     AtRest, Initialised, KEYRING_ROW, OpenError, Refused, SEAL_CONFIG_ROW, SealConfigError, SealSettings, Sealed, Step,
     Unsealed,
@@ -120,12 +119,10 @@ impl House {
         (Pending::begin(new.with_custody(custody)).unwrap(), shares)
     }
 
-    fn rekey(&mut self, new: NewSeal) {
+    fn prepare(&self, new: NewSeal) -> Rekey {
         let row = |key| self.rows.get(&key);
         let rows = self.unsealed.check_rows(row(SEAL_CONFIG_ROW), row(KEYRING_ROW)).unwrap();
-        let mut rekey = self.unsealed.rekey(new, &rows, &mut rng(3)).unwrap();
-        self.commit(std::mem::take(&mut rekey.batch));
-        self.unsealed.adopt_rekey(rekey);
+        self.unsealed.rekey(new, &rows, &mut rng(3)).unwrap()
     }
 }
 
@@ -242,21 +239,28 @@ fn a_rekey_follows_the_charter_in_force_only() {
 fn the_new_shares_count_once_every_custodian_holds_theirs() {
     let mut house = House::new(true);
     let (mut pending, shares) = house.pending();
-    let names = house.unsealed.barrier().names();
+    let place = Pending::row_key(house.unsealed.barrier().names());
     for (position, share) in shares.iter().enumerate() {
         assert_eq!(pending.waiting_for().len(), 5 - position);
         // Stored and read again at each step, as after a crash.
-        let Change::Put { slot, payload } = pending.store(names).unwrap() else { panic!("not stored") };
-        assert_eq!(slot.key(), Pending::slot(names).key());
-        pending = Pending::load(&payload).unwrap();
+        let batch = pending.store(house.unsealed.barrier(), &mut rng(position as u64)).unwrap();
+        house.commit(batch);
+        pending = Pending::read(&house.rows[&place], house.unsealed.barrier()).unwrap();
         let proof = share.prove_possession(&NONCE.bound_to(&second_charter().charter().digest()), &mut rng(4));
         pending.check(share.index(), &NONCE, &proof).unwrap();
         assert!(house.open(&house.shares).is_ok(), "the old shares are in force");
-        match pending.acknowledge(share.index()) {
+        let seen = NOW.after(crate::time::Span(position as u64));
+        match pending.acknowledge(share.index(), seen) {
             Acknowledged::More(more) => pending = more,
-            Acknowledged::All(new) => {
+            Acknowledged::All { new, checkups } => {
                 assert_eq!(position, 4, "too early");
-                house.rekey(new);
+                assert_eq!(checkups.last(shares[0].index()), Some(NOW));
+                assert_eq!(checkups.last(share.index()), Some(seen));
+                let mut rekey = house.prepare(new);
+                rekey.also(Pending::end(house.unsealed.barrier().names()));
+                rekey.also(checkups.put().unwrap());
+                house.commit(std::mem::take(&mut rekey.batch));
+                house.unsealed.adopt_rekey(rekey);
                 break;
             }
         }
@@ -266,6 +270,7 @@ fn the_new_shares_count_once_every_custodian_holds_theirs() {
     assert!(house.open(&shares).is_ok());
     assert_eq!(house.custody().charter().charter().epoch(), 2);
     assert!(house.rows.contains_key(&charter_row(1)) && house.rows.contains_key(&charter_row(2)));
+    assert!(!house.rows.contains_key(&place) && house.rows.contains_key(&CHECKUPS_ROW));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{OpenError, SealConfig, Sealed, Unsealed};
+use crate::custody::Custody;
 use crate::id::UnsealAttemptId;
 use crate::sharing::{Share, ShareError, ShareIndex, VerifiedShare, combine};
 use crate::time::Timestamp;
@@ -116,6 +117,11 @@ impl Collecting {
     /// Gives what is public about the seal.
     pub const fn config(&self) -> &Arc<SealConfig> {
         self.sealed.config()
+    }
+
+    /// Gives who holds the shares; none where they were handed out in clear.
+    pub const fn custody(&self) -> Option<&Arc<Custody>> {
+        self.sealed.custody()
     }
 
     /// Tells how far the attempt is.

@@ -7,8 +7,8 @@ use subtle::ConstantTimeEq;
 use crate::custody::CustodyError;
 use crate::id::{Epoch, VaultId};
 use crate::sharing::{
-    Commitments, CommitmentsError, Node, Share, ShareError, Structure, StructureError, Threshold, ThresholdError,
-    VerifiedShare,
+    Commitments, CommitmentsError, EpochEnd, Node, Share, ShareError, Structure, StructureError, Threshold,
+    ThresholdError, VerifiedShare,
 };
 use crate::time::Timestamp;
 
@@ -176,8 +176,21 @@ impl SealConfig {
     /// # Errors
     /// Answers [`ShareError`] with what is wrong.
     pub fn verify(&self, share: Share) -> Result<VerifiedShare, ShareError> {
-        share.check_addressed_to(self.vault.fingerprint(), self.epoch, self.threshold())?;
+        let addressed = share.check_addressed_to(self.vault.fingerprint(), self.epoch, self.threshold());
+        addressed.map_err(|error| self.dated(error))?;
         self.commitments.verify(share)
+    }
+
+    /// Adds to the refusal of an old share when its epoch ended.
+    fn dated(&self, error: ShareError) -> ShareError {
+        match error {
+            ShareError::OfOlderEpoch { index, share, current, .. } => {
+                let was_last = share.0.checked_add(1) == Some(current.0);
+                let ended = if was_last { EpochEnd::On } else { EpochEnd::Before }(self.created_at);
+                ShareError::OfOlderEpoch { index, share, current, ended }
+            }
+            other => other,
+        }
     }
 
     /// Gives the vault.

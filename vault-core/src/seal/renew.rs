@@ -13,7 +13,6 @@ use super::{Current, KEYRING_ROW, SEAL_CONFIG_ROW, SealConfig, SealConfigError, 
 use crate::barrier::{Barrier, BarrierError, NewTerm};
 use crate::flow::Committed;
 use crate::id::Revision;
-use crate::names::Slot;
 use crate::store::{Batch, Expect, Row, Write};
 use crate::time::Timestamp;
 
@@ -75,10 +74,10 @@ impl Rekey {
         config.is_some_and(|row| row.value == self.config_row)
     }
 
-    /// Removes a row in the same batch.
-    pub fn remove(&mut self, slot: &Slot) {
+    /// Adds a write to the same batch.
+    pub fn also(&mut self, write: Write) {
         let (expects, mut writes) = std::mem::take(&mut self.batch).into_parts();
-        writes.push(Write::Delete { key: *slot.key() });
+        writes.push(write);
         self.batch = Batch::new(expects, writes);
     }
 }

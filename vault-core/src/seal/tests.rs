@@ -7,7 +7,7 @@ use super::*;
 use crate::custody::CUSTODY_ROW;
 use crate::id::{Epoch, Revision, VaultId};
 use crate::secret::SecretKey;
-use crate::sharing::{Child, Node, Share, ShareError, ShareIndex, Structure, Threshold};
+use crate::sharing::{Child, EpochEnd, Node, Share, ShareError, ShareIndex, Structure, Threshold};
 use crate::store::{Expect, Write};
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000_000_000);
@@ -185,7 +185,7 @@ fn shares_of_another_epoch_are_named_with_both() {
         let expected = if newer {
             ShareError::OfNewerEpoch { index: index(1), share: epoch, current: Epoch::FIRST }
         } else {
-            ShareError::OfOlderEpoch { index: index(1), share: epoch, current: Epoch::FIRST }
+            ShareError::OfOlderEpoch { index: index(1), share: epoch, current: Epoch::FIRST, ended: EpochEnd::On(NOW) }
         };
         assert_eq!(error, expected);
     }

@@ -29,7 +29,7 @@ pub use commitments::{Commitments, CommitmentsError};
 pub use parse::SHARE_TEXT_LENGTH_BYTES_MAX;
 pub use possession::{PossessionError, PossessionNonce, PossessionProof};
 pub use secret::UnsealSecret;
-pub use share::{Malformation, MistypedAt, Share, ShareError, VerifiedShare};
+pub use share::{EpochEnd, Malformation, MistypedAt, Share, ShareError, VerifiedShare};
 pub use split::{SplitError, split};
 pub use structure::{
     Child, Node, STRUCTURE_DEPTH_MAX, STRUCTURE_NODES_MAX, STRUCTURE_SHARES_MAX, Structure, StructureError,

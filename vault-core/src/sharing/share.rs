@@ -11,6 +11,7 @@ use super::threshold::{ShareIndex, Threshold};
 use crate::id::{Epoch, VaultFingerprint};
 use crate::keys;
 use crate::secret::{SecretBytes, SecretText};
+use crate::time::Timestamp;
 
 const SHARE_FORMAT: u8 = 1;
 const CHECKSUM_LENGTH_BYTES: usize = 4;
@@ -55,7 +56,9 @@ pub enum ShareError {
         vault: VaultFingerprint,
     },
     /// The shares were renewed since.
-    #[error("share {index} is out of date: it is of epoch {share}, the vault is at {current}; use your newest share")]
+    #[error(
+        "share {index} is out of date: epoch {share} ended{ended}, the vault is at {current}; use your newest share"
+    )]
     OfOlderEpoch {
         /// Which share.
         index: ShareIndex,
@@ -63,6 +66,8 @@ pub enum ShareError {
         share: Epoch,
         /// The epoch of the vault.
         current: Epoch,
+        /// When the share's epoch ended, as far as that is known.
+        ended: EpochEnd,
     },
     /// The vault is older than the share.
     #[error(
@@ -97,6 +102,27 @@ pub enum ShareError {
         /// Which share.
         index: ShareIndex,
     },
+}
+
+/// Says when an epoch of shares ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum EpochEnd {
+    /// It is not known here.
+    Unknown,
+    /// The next one followed then.
+    On(Timestamp),
+    /// Several have followed, the last one then.
+    Before(Timestamp),
+}
+
+impl fmt::Display for EpochEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown => Ok(()),
+            Self::On(time) => write!(f, " on {time}"),
+            Self::Before(time) => write!(f, " before {time}"),
+        }
+    }
 }
 
 /// Says where a share is mistyped.
@@ -203,7 +229,7 @@ impl Share {
             return Err(ShareError::OfAnotherVault { index, share: self.vault, vault });
         }
         if self.epoch < current {
-            return Err(ShareError::OfOlderEpoch { index, share: self.epoch, current });
+            return Err(ShareError::OfOlderEpoch { index, share: self.epoch, current, ended: EpochEnd::Unknown });
         }
         if self.epoch > current {
             return Err(ShareError::OfNewerEpoch { index, share: self.epoch, current });

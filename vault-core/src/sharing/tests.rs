@@ -183,7 +183,10 @@ fn each_check_names_both_sides() {
     assert_eq!(check(VAULT, EPOCH, threshold), Ok(()));
     assert_eq!(check(vault, EPOCH, threshold), Err(ShareError::OfAnotherVault { index, share: VAULT, vault }));
     let current = Epoch(8);
-    assert_eq!(check(VAULT, current, threshold), Err(ShareError::OfOlderEpoch { index, share: EPOCH, current }));
+    assert_eq!(
+        check(VAULT, current, threshold),
+        Err(ShareError::OfOlderEpoch { index, share: EPOCH, current, ended: EpochEnd::Unknown })
+    );
     let current = Epoch(6);
     assert_eq!(check(VAULT, current, threshold), Err(ShareError::OfNewerEpoch { index, share: EPOCH, current }));
     let two = Threshold::new(2, 2).unwrap();
@@ -297,7 +300,7 @@ fn messages_name_the_share_and_no_byte_of_it() {
     let index = set.shares[1].index();
     let errors = [
         ShareError::OfAnotherVault { index, share: VAULT, vault: VaultFingerprint([1; 8]) },
-        ShareError::OfOlderEpoch { index, share: Epoch(1), current: Epoch(2) },
+        ShareError::OfOlderEpoch { index, share: Epoch(1), current: Epoch(2), ended: EpochEnd::Unknown },
         ShareError::OfNewerEpoch { index, share: Epoch(2), current: Epoch(1) },
         ShareError::IndexOutOfRange { index, total: 1 },
         ShareError::IndexAlreadyGiven { index },

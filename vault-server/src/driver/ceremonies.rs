@@ -160,6 +160,9 @@ impl Vault {
         purpose: P,
         standing: &Standing,
     ) -> Result<AttemptId, Refusal> {
+        if open.unsealed.custody().is_some() {
+            return Err(governed());
+        }
         let crowded = |full: Full| Refusal::new(Class::Busy, full.to_string());
         let id = AttemptId::random(&mut self.environment.rng());
         let displaced = match attempts.displaced_by(standing.party()) {
@@ -254,4 +257,12 @@ impl Vault {
     ) -> Result<T, Refusal> {
         tokio::spawn(work).await.map_err(|error| Refusal::internal(format!("a ceremony: {error}")))?
     }
+}
+
+/// Refuses the ceremonies of a vault whose shares were handed out in clear.
+fn governed() -> Refusal {
+    Refusal::invalid(
+        "the vault has a charter: new shares come with the next charter (keyturn charter propose, then keyturn rekey), \
+         and root tokens are not made",
+    )
 }

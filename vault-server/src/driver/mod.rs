@@ -3,9 +3,10 @@
 //! `requests` runs one request, `fetch` reads what pure code asked for, `rules` holds mounts, policies and compiled
 //! rules, `seals` moves the vault between sealed and unsealed, `snapshots` takes and restores it, `sweep` removes what was
 //! given up, `rotation` renews the barrier's key, and `ceremonies` is what custodians do with their shares on an unsealed
-//! vault: `rekey` and `generate_root`.
+//! vault: `rekey` and `generate_root`. `custody` is what they do by a charter.
 
 mod ceremonies;
+mod custody;
 mod fetch;
 mod generate_root;
 mod rekey;
@@ -24,6 +25,7 @@ use arc_swap::ArcSwapOption;
 use tokio::sync::{Mutex, Notify, Semaphore, oneshot, watch};
 use vault_core::approval::Gate;
 use vault_core::barrier::Barrier;
+use vault_core::custody::Questions;
 use vault_core::flow::Recorded;
 use vault_core::quota::Usage;
 use vault_core::refusal::{Class, Refusal};
@@ -39,6 +41,7 @@ use crate::storage::{Storage, StorageError};
 
 use ceremonies::Ceremonies;
 pub use ceremonies::CeremonyCaller;
+pub use custody::{AcknowledgeOutcome, CharterAsk, CheckUp, HandedOut, PendingStatus};
 use fetch::Fetcher;
 pub use generate_root::{RootBegun, RootOutcome, RootStatus};
 pub use rekey::{NewShares, RekeyAsk, RekeyOutcome, RekeyStatus, VerificationOutcome, VerificationStatus};
@@ -93,6 +96,8 @@ pub struct Vault {
     /// Attempts of custodians. The lock also lets one change of the seal's rows follow another. Who holds it never
     /// waits for `phase`, since sealing waits for both.
     ceremonies: Mutex<Ceremonies>,
+    /// The questions that proofs of possession answer. Who holds the lock waits for no other.
+    questions: Mutex<Questions>,
     /// Told after each sealing, so that the listener closes connections, whose buffers hold copies of secrets.
     sealed: watch::Sender<u64>,
     /// Told when something waits in the purge queue.

@@ -12,6 +12,7 @@ use vault_core::seal::renew::{NewSeal, Rekey};
 use vault_core::seal::verification::{Verification, Verified};
 use vault_core::secret::SecretText;
 use vault_core::sharing::{Share, Threshold};
+use vault_core::store::Write;
 use vault_core::time::Timestamp;
 
 use crate::driver::ceremonies::{Ceremonies, CeremonyCaller, Standing};
@@ -100,7 +101,7 @@ pub enum VerificationOutcome {
 }
 
 /// How a commit ended.
-enum Committed {
+pub(super) enum Settled {
     Certainly,
     Perhaps,
 }
@@ -190,9 +191,10 @@ impl Vault {
         let drawn = NewSeal::draw(&quorum, &open.unsealed.config(), ask.threshold, now, &mut self.environment.rng());
         let (new, shares) = drawn.map_err(|error| Refusal::internal(error.to_string()))?;
         if !ask.verify {
-            let committed = self.commit_rekey(open, new, (Ceremony::Rekey, Some(attempt)), standing).await?;
+            let committed =
+                self.commit_rekey(open, (new, Vec::new()), (Ceremony::Rekey, Some(attempt)), standing).await?;
             ceremonies.clear();
-            let is_certain = matches!(committed, Committed::Certainly);
+            let is_certain = matches!(committed, Settled::Certainly);
             return Ok(NewShares { nonce: attempt, shares, verification: None, is_certain });
         }
         let nonce = AttemptId::random(&mut self.environment.rng());
@@ -281,35 +283,36 @@ impl Vault {
             Verified::Enough(new) => new,
             Verified::Faulty => return Err(Refusal::internal("the new shares do not combine; the old ones stay")),
         };
-        match self.commit_rekey(&open, new, place, &standing).await? {
-            Committed::Certainly => {
+        match self.commit_rekey(&open, (new, Vec::new()), place, &standing).await? {
+            Settled::Certainly => {
                 ceremonies.clear();
                 Ok(VerificationOutcome::Done(done))
             }
-            Committed::Perhaps => Err(Refusal::new(
+            Settled::Perhaps => Err(Refusal::new(
                 Class::Unavailable,
                 "the store did not tell whether the new shares are in force: keep both sets until one has unsealed",
             )),
         }
     }
 
-    /// Commits a new seal and goes on under it.
-    async fn commit_rekey(
+    /// Commits a new seal, with other writes in the same batch, and goes on under it.
+    pub(super) async fn commit_rekey(
         &self,
         open: &Open,
-        new: NewSeal,
+        (new, also): (NewSeal, Vec<Write>),
         place: (Ceremony, Option<AttemptId>),
         standing: &Standing,
-    ) -> Result<Committed, Refusal> {
+    ) -> Result<Settled, Refusal> {
         self.record_ceremony(open, place, CeremonyEvent::Complete, standing).await?;
         let rows = self.seal_rows(open).await?;
         let mut rekey =
             open.unsealed.rekey(new, &rows, &mut self.environment.rng()).map_err(|error| renew_refusal(&error))?;
+        also.into_iter().for_each(|write| rekey.also(write));
         let batch = std::mem::take(&mut rekey.batch);
         let (refusal, reason, told) = match self.storage.commit(batch).await {
             Ok(_) => {
                 open.unsealed.adopt_rekey(rekey);
-                return Ok(Committed::Certainly);
+                return Ok(Settled::Certainly);
             }
             Err(error @ CommitError::Conflict { .. }) => (seal_commit_refusal(&error), error.to_string(), Some(false)),
             Err(error) => (seal_commit_refusal(&error), error.to_string(), self.read_back(&rekey).await),
@@ -317,10 +320,10 @@ impl Vault {
         match told {
             Some(true) => {
                 open.unsealed.adopt_rekey(rekey);
-                return Ok(Committed::Certainly);
+                return Ok(Settled::Certainly);
             }
             Some(false) => {}
-            None => return Ok(Committed::Perhaps),
+            None => return Ok(Settled::Perhaps),
         }
         self.record_ceremony(open, place, CeremonyEvent::Failed { reason: &reason }, standing).await?;
         Err(refusal)

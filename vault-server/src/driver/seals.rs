@@ -11,7 +11,7 @@ use tokio::sync::{MutexGuard, Semaphore, oneshot};
 use vault_core::approval::Gate;
 use vault_core::audit::{Record, SealEvent};
 use vault_core::auth::token;
-use vault_core::custody::CUSTODY_ROW;
+use vault_core::custody::{CUSTODY_ROW, Custody, Questions};
 use vault_core::id::{RequestId, Revision, UnsealAttemptId, VaultId};
 use vault_core::mounts;
 use vault_core::refusal::{Class, Refusal};
@@ -20,7 +20,7 @@ use vault_core::seal::{
     initialise,
 };
 use vault_core::secret::SecretText;
-use vault_core::sharing::{Share, Threshold};
+use vault_core::sharing::{Share, ShareIndex, Threshold};
 
 use crate::audit_log::AuditLog;
 use crate::driver::ceremonies::Ceremonies;
@@ -49,6 +49,8 @@ pub(super) enum Phase {
     Unsealed {
         /// What was public about the seal when it opened; a rekey since is known to what is open.
         config: Arc<SealConfig>,
+        /// Who holds the shares, as it was then.
+        custody: Option<Arc<Custody>>,
         /// Ends when the last request has let go of the keys and they are wiped.
         wiped: oneshot::Receiver<()>,
     },
@@ -63,6 +65,8 @@ pub struct Status {
     pub sealed: bool,
     /// What is public about the seal; `None` before initialisation.
     pub config: Option<Arc<SealConfig>>,
+    /// Who holds the shares; `None` where they were handed out in clear.
+    pub custody: Option<Arc<Custody>>,
     /// The running attempt.
     pub attempt: Option<Progress>,
     /// The kind of the store.
@@ -73,6 +77,11 @@ impl Status {
     /// Names the vault; `None` before initialisation.
     pub fn vault(&self) -> Option<VaultId> {
         self.config.as_ref().map(|config| config.vault())
+    }
+
+    /// Names the custodian of a share, where shares have custodians.
+    pub fn custodian(&self, index: ShareIndex) -> Option<String> {
+        name_of(self.custody.as_deref(), index)
     }
 }
 
@@ -112,6 +121,7 @@ impl Vault {
         let phase = tokio::sync::Mutex::new(read_phase(storage.as_ref()).await?);
         let (open, sealed, purge, collect, check_rotation) = Default::default();
         let snapshot_turns = Arc::new(Semaphore::new(1));
+        let questions = tokio::sync::Mutex::new(Questions::new(&mut environment.rng()));
         let ceremonies = tokio::sync::Mutex::new(Ceremonies::new(settings.seal.attempt_span));
         Ok(Arc::new(Self {
             storage,
@@ -129,6 +139,7 @@ impl Vault {
             open,
             phase,
             ceremonies,
+            questions,
             sealed,
             purge,
             collect,
@@ -158,10 +169,9 @@ impl Vault {
     /// # Errors
     /// Refuses when there is a vault already, also when another caller was faster.
     pub async fn initialise(&self, threshold: Threshold, caller: Caller) -> Result<Initialised, Refusal> {
-        let there_already = || Refusal::invalid("Vault is already initialized");
         let mut phase = self.phase().await?;
         if !matches!(*phase, Phase::Uninitialised) {
-            return Err(there_already());
+            return Err(initialised_already());
         }
         self.record_seal_event(SealEvent::Initialise, caller).await?;
         let now = self.environment.now();
@@ -178,7 +188,7 @@ impl Vault {
         };
         match self.storage.commit(batch).await {
             Ok(_) => {}
-            Err(CommitError::Conflict { .. }) => return Err(there_already()),
+            Err(CommitError::Conflict { .. }) => return Err(initialised_already()),
             Err(CommitError::Storage(error)) => return Err(store_refusal(&error)),
         }
         *phase = Phase::Unknown;
@@ -195,9 +205,11 @@ impl Vault {
             (Phase::Unsealed { .. }, _) => return Ok(self.describe(&phase)),
             (Phase::Uninitialised, _) => return Err(Refusal::invalid("server is not yet initialized")),
             (_, Ok(share)) => share,
-            (_, Err(error)) => return Err(self.refuse_share(None, &error, caller).await),
+            (_, Err(error)) => return Err(self.refuse_share(None, None, &error, caller).await),
         };
         let index = share.index().get();
+        let custodian = self.describe(&phase).custodian(share.index());
+        let custodian = custodian.as_deref();
         let collecting = match std::mem::replace(&mut *phase, Phase::Unknown) {
             Phase::Sealed(sealed) => self.begin(sealed),
             Phase::Collecting(collecting) => collecting,
@@ -209,14 +221,14 @@ impl Vault {
         match collecting.add(share, self.environment.now()) {
             Ok(Step::More(collecting)) => *phase = Phase::Collecting(collecting),
             Ok(Step::Done(unsealed)) => {
-                self.note_seal_event(SealEvent::ShareTaken { index }, caller).await;
+                self.note_seal_event(SealEvent::ShareTaken { index, custodian }, caller).await;
                 *phase = self.enter(unsealed).await?;
                 self.note_seal_event(SealEvent::Unsealed, caller).await;
                 return Ok(self.describe(&phase));
             }
             Err(Refused::Share { collecting, error }) => {
                 *phase = Phase::Collecting(collecting);
-                return Err(self.refuse_share(Some(index), &error, caller).await);
+                return Err(self.refuse_share(Some(index), custodian, &error, caller).await);
             }
             Err(Refused::Expired { sealed, .. }) => {
                 *phase = Phase::Sealed(sealed);
@@ -224,10 +236,10 @@ impl Vault {
             }
             Err(Refused::Damaged { sealed, error }) => {
                 *phase = Phase::Sealed(sealed);
-                return Err(self.refuse_share(Some(index), &error, caller).await);
+                return Err(self.refuse_share(Some(index), custodian, &error, caller).await);
             }
         }
-        self.note_seal_event(SealEvent::ShareTaken { index }, caller).await;
+        self.note_seal_event(SealEvent::ShareTaken { index, custodian }, caller).await;
         Ok(self.describe(&phase))
     }
 
@@ -292,7 +304,7 @@ impl Vault {
     }
 
     /// Gives the phase as it is now: an attempt whose time is over has ended.
-    async fn phase(&self) -> Result<MutexGuard<'_, Phase>, Refusal> {
+    pub(super) async fn phase(&self) -> Result<MutexGuard<'_, Phase>, Refusal> {
         let mut phase = self.phase.lock().await;
         *phase = match std::mem::replace(&mut *phase, Phase::Unknown) {
             Phase::Unknown => read_phase(self.storage.as_ref()).await?,
@@ -317,7 +329,7 @@ impl Vault {
 
     /// Loads the rules with the new keys and opens the vault to requests.
     async fn enter(&self, unsealed: Unsealed) -> Result<Phase, Refusal> {
-        let config = unsealed.config();
+        let (config, custody) = (unsealed.config(), unsealed.custody());
         let rules = Rules::load(self.storage.as_ref(), unsealed.barrier()).await?;
         let (wiping, wiped) = oneshot::channel();
         let open = Open {
@@ -333,14 +345,20 @@ impl Vault {
         self.open.store(Some(open));
         self.purge.notify_one();
         tracing::info!("the vault is unsealed");
-        Ok(Phase::Unsealed { config, wiped })
+        Ok(Phase::Unsealed { config, custody, wiped })
     }
 
     /// Records a refused share and gives the refusal for the caller.
-    async fn refuse_share(&self, index: Option<u8>, error: &(dyn std::error::Error + Sync), caller: Caller) -> Refusal {
+    async fn refuse_share(
+        &self,
+        index: Option<u8>,
+        custodian: Option<&str>,
+        error: &(dyn std::error::Error + Sync),
+        caller: Caller,
+    ) -> Refusal {
         let reason = error.to_string();
         self.metrics.shares_refused.inc();
-        self.note_seal_event(SealEvent::ShareRefused { index, reason: &reason }, caller).await;
+        self.note_seal_event(SealEvent::ShareRefused { index, custodian, reason: &reason }, caller).await;
         Refusal::invalid(reason)
     }
 
@@ -352,28 +370,40 @@ impl Vault {
         }
     }
 
-    async fn record_seal_event(&self, event: SealEvent<'_>, caller: Caller) -> Result<(), Refusal> {
+    pub(super) async fn record_seal_event(&self, event: SealEvent<'_>, caller: Caller) -> Result<(), Refusal> {
         let record = Record::of_seal_event(&event, caller.id, caller.remote, self.environment.now());
         self.log.append_durable(record).await.map(drop).map_err(|error| log_refusal(&error))
     }
 
     fn describe(&self, phase: &Phase) -> Status {
-        let (config, progress) = match phase {
-            Phase::Uninitialised | Phase::Unknown => (None, None),
-            Phase::Sealed(sealed) => (Some(Arc::clone(sealed.config())), None),
-            Phase::Collecting(collecting) => (Some(Arc::clone(collecting.config())), Some(collecting.progress())),
-            Phase::Unsealed { config, .. } => {
-                let present = self.open.load().as_ref().map(|open| open.unsealed.config());
-                (Some(present.unwrap_or_else(|| Arc::clone(config))), None)
+        let (config, custody, progress) = match phase {
+            Phase::Uninitialised | Phase::Unknown => (None, None, None),
+            Phase::Sealed(sealed) => (Some(Arc::clone(sealed.config())), sealed.custody().cloned(), None),
+            Phase::Collecting(collecting) => {
+                let config = Arc::clone(collecting.config());
+                (Some(config), collecting.custody().cloned(), Some(collecting.progress()))
             }
+            Phase::Unsealed { config, custody, .. } => match self.open.load().as_ref() {
+                Some(open) => (Some(open.unsealed.config()), open.unsealed.custody(), None),
+                None => (Some(Arc::clone(config)), custody.clone(), None),
+            },
         };
         Status {
             sealed: !matches!(phase, Phase::Unsealed { .. }),
             config,
+            custody,
             attempt: progress,
             storage_kind: self.storage_kind,
         }
     }
+}
+
+fn name_of(custody: Option<&Custody>, index: ShareIndex) -> Option<String> {
+    custody.and_then(|custody| custody.custodian(index)).map(|person| person.name.to_string())
+}
+
+pub(super) fn initialised_already() -> Refusal {
+    Refusal::invalid("Vault is already initialized")
 }
 
 /// Reads where a vault is that nobody has opened.

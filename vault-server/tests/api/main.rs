@@ -12,6 +12,7 @@ mod batch;
 mod ceremonies;
 mod ceremony_faults;
 mod conformance;
+mod custody;
 mod devices;
 mod faults;
 mod flow;

@@ -20,6 +20,12 @@ const fn endpoint(path: &'static str, operations: &'static [Operation], summary:
 /// All of them, in the order of their paths.
 pub static PUBLIC: &[PublicEndpoint] = &[
     endpoint("sys/custody", &[Read], "Tells custodians which vault this is, how old, and whose shares have come"),
+    endpoint("sys/custody/acknowledge", &[Write], "Takes a proof that a custodian holds a new share"),
+    endpoint("sys/custody/charter", &[Read], "Gives a charter of the chain to the people of the one in force"),
+    endpoint("sys/custody/check", &[Write], "Takes a proof that a custodian holds their share"),
+    endpoint("sys/custody/init", &[Write], "Makes the vault by a charter, each share sealed to its custodian"),
+    endpoint("sys/custody/question", &[Read], "Asks what a proof of possession answers"),
+    endpoint("sys/custody/rekey", &[Write], "Hands out new shares by the charter that follows"),
     endpoint("sys/generate-root-token/attempt", &[Read, Write, Delete], "The same as sys/generate-root/attempt"),
     endpoint("sys/generate-root-token/update", &[Write], "The same as sys/generate-root/update"),
     endpoint("sys/generate-root/attempt", &[Read, Write, Delete], "An attempt of custodians to make a root token"),

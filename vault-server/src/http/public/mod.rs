@@ -54,6 +54,12 @@ pub(super) type Endpoint = for<'a> fn(Call<'a>) -> Answer<'a>;
 /// The public endpoints by path.
 const ENDPOINTS: &[(&str, Endpoint)] = &[
     ("sys/custody", custody::answer),
+    ("sys/custody/acknowledge", custody::possession::acknowledge),
+    ("sys/custody/charter", custody::charter::answer),
+    ("sys/custody/check", custody::possession::check),
+    ("sys/custody/init", custody::handout::init),
+    ("sys/custody/question", custody::possession::question),
+    ("sys/custody/rekey", custody::handout::rekey),
     ("sys/generate-root-token/attempt", generate_root_attempt::answer),
     ("sys/generate-root-token/update", generate_root_update::answer),
     ("sys/generate-root/attempt", generate_root_attempt::answer),
