@@ -1,7 +1,7 @@
 //! Where secrets come from: asked for without echo, read from standard input or from a file; never from arguments,
 //! which every process of the machine can see.
 
-use std::io::{IsTerminal, Read};
+use std::io::{BufRead, IsTerminal, Read};
 use std::path::Path;
 
 use vault_api::SecretText;
@@ -38,6 +38,14 @@ pub(crate) fn secret_line(prompt: &str) -> Result<SecretText, Failure> {
         return Err(Failure::usage(format!("nothing was given for: {prompt}")));
     }
     Ok(SecretText::new(text.to_owned()))
+}
+
+/// Asks for a line that is no secret; nothing comes from the end of the input.
+pub(crate) fn line(prompt: &str) -> Option<String> {
+    eprint!("{prompt}: ");
+    let mut line = String::new();
+    std::io::stdin().lock().take(SECRET_BYTES_MAX).read_line(&mut line).ok().filter(|length| *length > 0)?;
+    Some(line.trim_end_matches(['\n', '\r']).to_owned())
 }
 
 fn read(source: impl Read) -> Result<Zeroizing<String>, Failure> {

@@ -3,10 +3,13 @@
 
 mod commands;
 mod connect;
+mod custodian;
 mod failure;
 mod fields;
+mod handout;
 mod input;
 mod memory;
+mod myself;
 mod output;
 mod passphrase;
 

@@ -6,9 +6,12 @@ use std::fmt;
 use std::io::Write;
 use std::path::PathBuf;
 
+use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use vault_api::Client;
 use vault_api::custody::Custody;
+use vault_core::charter::Charter;
+use vault_core::envelope::Envelope;
 
 use crate::failure::Failure;
 
@@ -37,6 +40,16 @@ struct Remembered {
     epoch: u32,
     revision: u64,
     server_key: Option<String>,
+    /// The charter in force; files of earlier versions have none.
+    #[serde(default)]
+    charter: Option<RememberedCharter>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RememberedCharter {
+    epoch: u32,
+    digest: String,
 }
 
 /// Something about a vault that should not be.
@@ -50,6 +63,10 @@ pub(crate) enum Doubt {
     OlderStore { known: u64, found: u64 },
     /// The server has another TLS key.
     OtherServerKey { known: String, found: Option<String> },
+    /// The server has a TLS key that the charter does not name.
+    ServerKeyOutsideCharter { found: Option<String> },
+    /// Another charter is in force, and not a later one.
+    OtherCharter { known: u32, found: Option<u32> },
 }
 
 impl fmt::Display for Doubt {
@@ -67,6 +84,14 @@ impl fmt::Display for Doubt {
             Self::OtherServerKey { known, found } => {
                 let found = found.as_deref().unwrap_or("none at all");
                 write!(f, "the server has another TLS key than you have seen: {found} instead of {known}")
+            }
+            Self::ServerKeyOutsideCharter { found } => {
+                let found = found.as_deref().unwrap_or("none at all");
+                write!(f, "the server's TLS key is none that the charter names: {found}")
+            }
+            Self::OtherCharter { known, found } => {
+                let found = found.map_or_else(|| "none".to_owned(), |epoch| format!("another one, of epoch {epoch}"));
+                write!(f, "you have seen the charter of epoch {known}, and now there is {found}")
             }
         }
     }
@@ -91,14 +116,42 @@ impl Encounter {
             epoch: custody.epoch,
             revision: custody.revision,
             server_key: client.server_key(),
+            charter: custody
+                .charter
+                .as_ref()
+                .map(|charter| RememberedCharter { epoch: charter.epoch, digest: charter.digest.clone() }),
         };
-        let doubts = load()?.doubts(&custody.vault, &seen);
+        let mut doubts = load()?.doubts(&custody.vault, &seen);
+        if let (Some(person), Some(_)) = (person, &custody.known) {
+            let fetched = client.charter(person, None).await?;
+            doubts.extend(outside_charter(&fetched.charter, seen.server_key.as_ref())?);
+        }
         Ok(Self { custody, seen, doubts })
     }
 
     /// Gives what the vault says of itself.
     pub(crate) const fn custody(&self) -> &Custody {
         &self.custody
+    }
+
+    /// Lets nobody go on with a vault that is not the one they know, unless they say that it is.
+    ///
+    /// # Errors
+    /// Fails with what has changed.
+    pub(crate) fn check(&self, accepted: bool) -> Result<(), Failure> {
+        if self.doubts.is_empty() {
+            return Ok(());
+        }
+        let found: Vec<String> = self.doubts.iter().map(|doubt| format!("  {doubt}")).collect();
+        let found = found.join("\n");
+        if accepted {
+            eprintln!("The vault has changed, and you say that this is right:\n{found}");
+            return Ok(());
+        }
+        Err(Failure::refused(format!(
+            "the vault is not as you saw it last, so your share was not given:\n{found}\n\
+             Ask another custodian or the operator what happened. If it is right, add: --accept-changed-vault"
+        )))
     }
 
     /// Lists what should not be.
@@ -143,6 +196,12 @@ impl Memory {
         {
             doubts.push(Doubt::OtherServerKey { known: key.clone(), found: seen.server_key.clone() });
         }
+        if let Some(charter) = &known.charter
+            && !charter.may_be_followed_by(seen.charter.as_ref())
+        {
+            let found = seen.charter.as_ref().map(|charter| charter.epoch);
+            doubts.push(Doubt::OtherCharter { known: charter.epoch, found });
+        }
         doubts
     }
 
@@ -161,6 +220,21 @@ impl Memory {
         file.persist(&path).map_err(|error| Failure::Other(error.into()))?;
         Ok(())
     }
+}
+
+impl RememberedCharter {
+    fn may_be_followed_by(&self, found: Option<&Self>) -> bool {
+        found.is_some_and(|found| found == self || found.epoch > self.epoch)
+    }
+}
+
+/// Compares the server's TLS key with those that the charter names, if it names any.
+fn outside_charter(envelope: &str, server_key: Option<&String>) -> Result<Option<Doubt>, Failure> {
+    let envelope = Envelope::parse(envelope.as_bytes()).context("the charter that the server sent")?;
+    let charter = Charter::parse(envelope.payload()).context("the charter that the server sent")?;
+    let keys: Vec<String> = charter.tls_keys().iter().map(|digest| digest.to_string()).collect();
+    let is_outside = !keys.is_empty() && !server_key.is_some_and(|key| keys.contains(key));
+    Ok(is_outside.then(|| Doubt::ServerKeyOutsideCharter { found: server_key.cloned() }))
 }
 
 fn path() -> Option<PathBuf> {
@@ -192,7 +266,8 @@ mod tests {
     use super::*;
 
     fn seen(address: &str, epoch: u32, revision: u64, key: &str) -> Remembered {
-        Remembered { address: address.to_owned(), epoch, revision, server_key: Some(key.to_owned()) }
+        let server_key = Some(key.to_owned());
+        Remembered { address: address.to_owned(), epoch, revision, server_key, charter: None }
     }
 
     fn memory() -> Memory {
@@ -205,6 +280,21 @@ mod tests {
             assert_eq!(memory().doubts("v", &now), []);
         }
         assert_eq!(memory().doubts("new", &seen("c", 1, 1, "x")), [], "a vault that nobody has seen");
+    }
+
+    #[test]
+    fn a_charter_is_followed_by_later_ones_only() {
+        let with = |charter: Option<(u32, &str)>| {
+            let charter = charter.map(|(epoch, digest)| RememberedCharter { epoch, digest: digest.to_owned() });
+            Remembered { charter, ..seen("a", 2, 40, "k") }
+        };
+        let memory = Memory { format: FORMAT, vaults: BTreeMap::from([("v".to_owned(), with(Some((2, "x"))))]) };
+        for good in [Some((2, "x")), Some((3, "y"))] {
+            assert_eq!(memory.doubts("v", &with(good)), []);
+        }
+        for (bad, found) in [(Some((2, "y")), Some(2)), (Some((1, "x")), Some(1)), (None, None)] {
+            assert_eq!(memory.doubts("v", &with(bad)), [Doubt::OtherCharter { known: 2, found }]);
+        }
     }
 
     #[test]

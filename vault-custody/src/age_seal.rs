@@ -19,8 +19,8 @@ pub use keys::{FILE_LENGTH_BYTES_MAX as KEYS_FILE_LENGTH_BYTES_MAX, Keys, KeysEr
 pub use prompts::{Prompts, Silent};
 
 use crate::identity::Identity;
-use crate::ssh_key::{ED25519, SshPublicKey};
 use prompts::Bridge;
+use vault_core::ssh_key::{ED25519, SshPublicKey};
 
 /// Longest text of a recipient in bytes; post-quantum ones of plugins have about 2,000.
 pub const RECIPIENT_LENGTH_BYTES_MAX: usize = 8192;

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::age_seal::Recipient;
-use crate::ssh_key::SshPublicKey;
+use vault_core::ssh_key::SshPublicKey;
 
 /// Longest name in characters.
 pub const NAME_LENGTH_MAX: usize = 64;

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::age_seal::{Recipient, own_recipient};
 use crate::card::{Card, PersonName};
-use crate::ssh_key::SshPublicKey;
+use vault_core::ssh_key::SshPublicKey;
 
 /// Longest identity file in bytes.
 pub const FILE_LENGTH_BYTES_MAX: u64 = 16 << 10;

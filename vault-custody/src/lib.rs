@@ -10,4 +10,3 @@ pub mod files;
 pub mod identity;
 pub mod paper;
 pub mod signing;
-pub mod ssh_key;

@@ -7,7 +7,7 @@ use ed25519_dalek::Signer as _;
 pub use ssh_keygen::SshKeygen;
 
 use crate::identity::Identity;
-use crate::ssh_key::SshPublicKey;
+use vault_core::ssh_key::SshPublicKey;
 
 /// The namespace of SSH signatures (PROTOCOL.sshsig of OpenSSH), so that no signature made for another purpose counts.
 pub const NAMESPACE: &str = "keyturn";

@@ -1,11 +1,14 @@
 //! `keyturn init`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use vault_api::types::InitRequest;
 use vault_core::sharing::Share;
 
 use crate::connect::{Format, Global};
 use crate::failure::Failure;
+use crate::handout;
 use crate::output::line;
 
 #[derive(Args)]
@@ -16,9 +19,19 @@ pub(crate) struct Arguments {
     /// How many of them unseal the vault
     #[arg(long, default_value_t = 3)]
     threshold: u64,
+    /// Make the vault by a signed charter: each share is sealed to its custodian, and no root token exists
+    #[arg(long, value_name = "ENVELOPE", conflicts_with_all = ["shares", "threshold"])]
+    charter: Option<PathBuf>,
+    #[command(flatten)]
+    handout: handout::HandoutArguments,
 }
 
 pub(crate) async fn run(arguments: Arguments, global: &Global) -> Result<(), Failure> {
+    if let Some(envelope) = &arguments.charter {
+        let made = global.stranger()?.init_by_charter(&arguments.handout.request(envelope)?).await?;
+        let next = "Next, custodians: keyturn unseal --identity FILE";
+        return arguments.handout.write(&made, next, global);
+    }
     let request = InitRequest { secret_shares: arguments.shares, secret_threshold: arguments.threshold };
     let made = global.stranger()?.init(&request).await?;
     if global.format == Format::Json {

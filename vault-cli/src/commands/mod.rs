@@ -16,6 +16,7 @@ mod operator;
 mod person;
 mod policy;
 mod raw;
+mod rekey;
 mod seal;
 mod secrets;
 #[cfg(feature = "server")]
@@ -29,6 +30,8 @@ mod unwrap;
 use std::process::ExitCode;
 
 use clap::Subcommand;
+
+pub(crate) use charter::{charter as charter_of_file, envelope as charter_envelope};
 
 use crate::connect::Global;
 use crate::failure::Failure;
@@ -46,10 +49,12 @@ pub(crate) enum Command {
     Init(init::Arguments),
     /// Give one share towards unsealing
     Unseal(unseal::Arguments),
+    /// Hand out new shares by the next charter; the old ones stay in force until all are acknowledged
+    Rekey(rekey::Arguments),
     /// Seal the vault: nothing is served until enough shares are given again
     Seal,
     /// Show whether the vault is sealed and how many shares are missing (exit code 2 when sealed)
-    Status,
+    Status(status::Arguments),
     /// Log in and remember the token for the next commands
     Login(login::Arguments),
     /// Auth methods: how people and applications log in
@@ -84,7 +89,7 @@ pub(crate) enum Command {
     /// People: their keys, and the cards that go into a charter
     #[command(subcommand)]
     Person(person::Command),
-    /// A custodian's share on paper, and back
+    /// A custodian's share: on paper and back, and proofs that it is at hand
     #[command(subcommand)]
     Share(share::Command),
     /// Read any path
@@ -110,21 +115,22 @@ pub(crate) async fn run(command: Command, global: &Global) -> Result<ExitCode, F
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::Init(arguments) => init::run(arguments, global).await,
         Command::Unseal(arguments) => unseal::run(arguments, global).await,
+        Command::Rekey(arguments) => rekey::run(arguments, global).await,
         Command::Seal => seal::run(global).await,
-        Command::Status => return status::run(global).await,
+        Command::Status(arguments) => return status::run(arguments, global).await,
         Command::Login(arguments) => login::run(arguments, global).await,
         Command::Kv(command) => kv::run(command, global).await,
         Command::Token(command) => token::run(command, global).await,
         Command::Policy(command) => policy::run(command, global).await,
         Command::Secrets(command) => secrets::run(command, global).await,
-        Command::Charter(command) => charter::run(command, global),
+        Command::Charter(command) => charter::run(command, global).await,
         Command::Auth(command) => auth::run(command, global).await,
         Command::Unwrap => unwrap::run(global).await,
         Command::Lease(command) => lease::run(command, global).await,
         Command::Audit(command) => audit::run(command, global).await,
         Command::Operator(command) => operator::run(command, global).await,
         Command::Person(command) => person::run(command, global),
-        Command::Share(command) => share::run(command, global),
+        Command::Share(command) => share::run(command, global).await,
         Command::Read(path) => raw::read(path, global).await,
         Command::Write(path) => raw::write(path, global).await,
         Command::List(path) => raw::list(path, global).await,

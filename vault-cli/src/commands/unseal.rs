@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use vault_api::SecretText;
-use vault_api::custody::Custody;
+use vault_api::custody::{Custody, Known};
 use vault_api::types::SealStatus;
+use vault_api::{Client, SecretText};
 use vault_core::sharing::Share;
 
 use crate::connect::{Format, Global};
+use crate::custodian::{self, Custodian};
 use crate::failure::Failure;
 use crate::memory::Encounter;
 use crate::{input, output};
@@ -16,14 +17,13 @@ use crate::{input, output};
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Read the share from a file; '-' is standard input
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["identity", "ssh_key"])]
     share_file: Option<PathBuf>,
     /// Forget the shares given so far
-    #[arg(long, conflicts_with = "share_file")]
+    #[arg(long, conflicts_with_all = ["share_file", "identity", "ssh_key"])]
     reset: bool,
-    /// Give the share although the vault is another, or older, than the one that you saw last
-    #[arg(long)]
-    accept_changed_vault: bool,
+    #[command(flatten)]
+    custodian: custodian::CustodianArguments,
 }
 
 pub(crate) async fn run(arguments: Arguments, global: &Global) -> Result<(), Failure> {
@@ -35,15 +35,19 @@ pub(crate) async fn run(arguments: Arguments, global: &Global) -> Result<(), Fai
         if !before.initialized {
             return Err(Failure::usage(describe(&before)));
         }
+        if arguments.custodian.myself.is_given() {
+            return by_custodian(&client, &before, &arguments.custodian, global).await;
+        }
+        let accepted = arguments.custodian.accept_changed_vault;
         let encounter = Encounter::with(&client, None).await?;
         if global.format == Format::Text && before.sealed {
             eprintln!("{}\n{}", describe(&before), introduce(encounter.custody()));
         }
-        check(&encounter, arguments.accept_changed_vault)?;
+        encounter.check(accepted)?;
         let share = input::secret("your share", arguments.share_file.as_deref())?;
         check_share(&share, encounter.custody())?;
         let status = client.unseal(share).await?;
-        encounter.remember(arguments.accept_changed_vault)?;
+        encounter.remember(accepted)?;
         status
     };
     if global.format == Format::Json {
@@ -52,21 +56,39 @@ pub(crate) async fn run(arguments: Arguments, global: &Global) -> Result<(), Fai
     output::line(&describe(&status))
 }
 
-/// Lets nobody give a share to a vault that is not the one they know, unless they say that it is.
-fn check(encounter: &Encounter, accepted: bool) -> Result<(), Failure> {
-    let doubts: Vec<String> = encounter.doubts().iter().map(|doubt| format!("  {doubt}")).collect();
-    if doubts.is_empty() {
-        return Ok(());
+/// Fetches the sealed share of a custodian, opens it here, and gives it.
+async fn by_custodian(
+    client: &Client,
+    before: &SealStatus,
+    arguments: &custodian::CustodianArguments,
+    global: &Global,
+) -> Result<(), Failure> {
+    let custodian = Custodian::before(client, arguments).await?;
+    if global.format == Format::Text && before.sealed {
+        eprintln!("{}\n{}", introduce(custodian.custody()), still_needed(custodian.known()?));
     }
-    let found = doubts.join("\n");
-    if accepted {
-        eprintln!("The vault has changed, and you say that this is right:\n{found}");
-        return Ok(());
+    let mut status = before.clone();
+    for share in custodian.shares()? {
+        if status.sealed {
+            status = client.unseal(SecretText::new(share.to_text().expose().to_owned())).await?;
+        }
     }
-    Err(Failure::refused(format!(
-        "the vault is not as you saw it last, so your share was not given:\n{found}\n\
-         Ask another custodian or the operator what happened. If it is right: keyturn unseal --accept-changed-vault"
-    )))
+    custodian.remember()?;
+    if global.format == Format::Json {
+        return output::line(&serde_json::to_string(&status).map_err(anyhow::Error::from)?);
+    }
+    if !status.sealed {
+        return output::line("The vault is unsealed.");
+    }
+    let after = client.custody(Some(&arguments.myself.fingerprint()?)).await?;
+    output::line(&format!("Your share is given.\n{}", after.known.as_ref().map(still_needed).unwrap_or_default()))
+}
+
+/// Names who has come and who is still needed.
+pub(super) fn still_needed(known: &Known) -> String {
+    let given: Vec<&str> = known.custodians.iter().filter(|one| one.given).map(|one| one.person.as_str()).collect();
+    let come = if given.is_empty() { "nobody".to_owned() } else { given.join(", ") };
+    format!("Come so far: {come}. Still needed to unseal: {} ({}).", known.still_needed, known.rule)
 }
 
 /// Keeps a share that is mistyped or belongs elsewhere on this machine.

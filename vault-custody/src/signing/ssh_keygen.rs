@@ -8,7 +8,7 @@ use data_encoding::BASE64;
 
 use super::{NAMESPACE, SignError, Signature, Signer};
 use crate::files;
-use crate::ssh_key::{LINE_LENGTH_BYTES_MAX, SshPublicKey, take_string};
+use vault_core::ssh_key::{LINE_LENGTH_BYTES_MAX, SshPublicKey, take_string};
 
 const PROGRAM: &str = "ssh-keygen";
 const ARMOUR_START: &str = "-----BEGIN SSH SIGNATURE-----";
@@ -116,7 +116,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::ssh_key::put_string;
+    use vault_core::ssh_key::put_string;
 
     fn key(seed: u8) -> SshPublicKey {
         SshPublicKey::from_ed25519(&SigningKey::from_bytes(&[seed; 32]).verifying_key())

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use data_encoding::{BASE64, HEXLOWER};
 use rand::SeedableRng;
@@ -15,6 +16,7 @@ use vault_custody::age_seal::{self, Keys};
 use vault_custody::card::PersonName;
 use vault_custody::identity::Identity;
 use vault_custody::signing::{IdentitySigner, Signer};
+use vault_server::storage::faults::{Faults, FaultyStorage};
 use vault_server::storage::memory::MemoryStorage;
 
 use crate::support::TestVault;
@@ -262,6 +264,9 @@ async fn new_shares_come_into_force_when_every_custodian_holds_theirs() {
         let pending = known(&vault, &people, "alice").await["pending"].take();
         assert_eq!(pending["waiting_for"], json!(holders[position..]));
         assert_eq!(pending["charter"]["digest"], json!(digest.to_string()));
+        let frank = known(&vault, &people, "frank").await;
+        assert_eq!((&frank["person"], &frank["sealed_shares"]), (&json!("frank"), &json!([])));
+        assert_eq!(frank["pending"]["sealed_shares"][0]["number"], json!(3));
         let sealed = &made["sealed_shares"][position];
         assert_eq!(sealed["person"], json!(name));
         let mine = people.open(name, sealed);
@@ -292,6 +297,64 @@ async fn new_shares_come_into_force_when_every_custodian_holds_theirs() {
     let log = vault.audit();
     assert!(log.iter().any(|line| line["event"] == json!("share-refused") && line["custodian"] == json!("bob")));
     unseal(&vault, &people, &["alice", "frank", "erin"]).await;
+}
+
+/// A store that fails, or does not answer, at each commit of a rekey: the vault opens with the old shares or the new
+/// ones, and the ceremony can go on.
+#[tokio::test]
+async fn a_failing_store_leaves_one_set_or_the_other_in_force() {
+    for (loses_answer, failing_step) in (0..6).flat_map(|step| [(false, step), (true, step)]) {
+        let (plan, inner) = (Arc::new(Faults::default()), Arc::new(MemoryStorage::default()));
+        let people = People::new();
+        let vault = TestVault::over(Arc::new(FaultyStorage::new(inner.clone(), Arc::clone(&plan)))).await;
+        vault.expect_as("", 200, "POST", "sys/custody/init", Some(handout(&people.first()))).await;
+        unseal(&vault, &people, &["alice", "carol", "dan"]).await;
+        let first = charter_of(&people.first());
+        let five = ["alice", "bob", "carol", "dan", "erin"];
+        let next = people.charter(Some(&first), &five, RULES, &["alice", "bob", "erin"]);
+        let digest = charter_of(&next).digest();
+        let mut old = Vec::new();
+        for name in ["alice", "carol", "dan"] {
+            old.push(share(&vault, &people, name).await);
+        }
+        let strike = |step: usize| {
+            if step == failing_step && loses_answer {
+                plan.answers_to_lose.store(1, Ordering::SeqCst);
+            } else if step == failing_step {
+                plan.commits_fail.store(true, Ordering::SeqCst);
+            }
+        };
+        strike(0);
+        let (status, made) = vault.call("POST", "sys/custody/rekey", "", Some(&handout(&next).to_string())).await;
+        plan.commits_fail.store(false, Ordering::SeqCst);
+        let made = if status == 200 {
+            made
+        } else {
+            assert_eq!((status.as_u16(), failing_step), (503, 0), "{made}");
+            vault.expect_as("", 200, "POST", "sys/custody/rekey", Some(handout(&next))).await
+        };
+        for (position, name) in five.iter().enumerate() {
+            let mine = people.open(name, &made["sealed_shares"][position]);
+            strike(position + 1);
+            let sent = proof(&question(&vault).await, &mine, Some(&digest)).to_string();
+            let (status, answer) = vault.call("POST", "sys/custody/acknowledge", "", Some(&sent)).await;
+            plan.commits_fail.store(false, Ordering::SeqCst);
+            if status == 200 {
+                continue;
+            }
+            assert_eq!((status.as_u16(), failing_step), (503, position + 1), "{answer}");
+            // Whoever was not told asks again; what was lost was the answer, or nothing was done.
+            let sent = proof(&question(&vault).await, &mine, Some(&digest));
+            vault.expect_as("", 200, "POST", "sys/custody/acknowledge", Some(sent)).await;
+        }
+        drop(vault);
+        let vault = TestVault::over(inner).await;
+        let stale = json!({"key": old[0].to_text().expose()});
+        vault.expect_as("", 400, "PUT", "sys/unseal", Some(stale)).await;
+        unseal(&vault, &people, &["alice", "carol", "dan"]).await;
+        let seen = vault.expect_as("", 200, "GET", "sys/custody", None).await;
+        assert_eq!((&seen["epoch"], &seen["charter"]["epoch"]), (&json!(2), &json!(2)));
+    }
 }
 
 #[tokio::test]

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use vault_core::ssh_key::{LINE_LENGTH_BYTES_MAX, SshPublicKey};
 use vault_custody::age_seal::Recipient;
 use vault_custody::card::{Card, PersonName};
 use vault_custody::files;
-use vault_custody::ssh_key::{LINE_LENGTH_BYTES_MAX, SshPublicKey};
 
 use crate::connect::Global;
 use crate::failure::Failure;

@@ -4,7 +4,7 @@ use http::StatusCode;
 use vault_api::custody::CharterText;
 use vault_core::refusal::Refusal;
 
-use super::is_known;
+use super::name_of;
 use crate::http::envelope;
 use crate::http::public::{Answer, Call};
 
@@ -18,9 +18,8 @@ pub(in crate::http::public) fn answer(call: Call<'_>) -> Answer<'_> {
         let denied = Refusal::denied;
         let custody = status.custody.as_ref().ok_or_else(denied)?;
         let fingerprint = call.parameter("person").ok_or_else(denied)?;
-        if !is_known(custody, fingerprint) {
-            return Err(denied());
-        }
+        let pending = call.edge.vault.pending_shares().await?;
+        name_of(custody, pending.as_ref(), fingerprint).ok_or_else(denied)?;
         let newest = custody.charter().charter().epoch();
         let epoch = match call.parameter("epoch") {
             None => newest,

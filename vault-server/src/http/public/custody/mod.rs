@@ -34,10 +34,16 @@ pub(super) fn answer(call: Call<'_>) -> Answer<'_> {
             deadline: progress.deadline.to_string(),
         });
         let known = match (&status.custody, call.parameter("person")) {
-            (Some(custody), Some(fingerprint)) if is_known(custody, fingerprint) => {
-                let checkups = vault.checkups(&status).await?;
+            (Some(custody), Some(fingerprint)) => {
                 let pending = vault.pending_shares().await?;
-                Some(tell(custody, fingerprint, &status, checkups.as_ref(), pending.as_ref())?)
+                match name_of(custody, pending.as_ref(), fingerprint) {
+                    Some(name) => {
+                        let checkups = vault.checkups(&status).await?;
+                        let person = (name, fingerprint);
+                        Some(tell(custody, person, &status, checkups.as_ref(), pending.as_ref())?)
+                    }
+                    None => None,
+                }
             }
             _ => None,
         };
@@ -59,8 +65,11 @@ pub(super) fn answer(call: Call<'_>) -> Answer<'_> {
     })
 }
 
-fn is_known(custody: &Record, fingerprint: &str) -> bool {
-    custody.charter().charter().person_by_fingerprint(fingerprint).is_some()
+/// Names a person of the charter in force, or of the one whose shares are pending: enough have signed that one too.
+fn name_of(custody: &Record, pending: Option<&PendingStatus>, fingerprint: &str) -> Option<String> {
+    let charters = [Some(custody), pending.map(|pending| pending.custody.as_ref())];
+    let mut found = charters.into_iter().flatten().map(|custody| custody.charter().charter());
+    found.find_map(|charter| Some(charter.person_by_fingerprint(fingerprint)?.1.name.to_string()))
 }
 
 fn which(charter: &Charter) -> CustodyCharter {
@@ -75,13 +84,12 @@ fn seal_config_text(config: &SealConfig) -> Result<String, Refusal> {
 /// Writes what a person of the charter may know.
 fn tell(
     custody: &Record,
-    fingerprint: &str,
+    (person, fingerprint): (String, &str),
     status: &Status,
     checkups: Option<&CheckUps>,
     pending: Option<&PendingStatus>,
 ) -> Result<Known, Refusal> {
     let charter = custody.charter().charter();
-    let person = charter.person_by_fingerprint(fingerprint).map(|(_, person)| person.name.to_string());
     let given: Vec<ShareIndex> = status.attempt.as_ref().map(|progress| progress.given.clone()).unwrap_or_default();
     let custodian = |(index, person): (ShareIndex, &vault_core::charter::Person)| Custodian {
         number: index.get(),
@@ -95,7 +103,7 @@ fn tell(
     };
     let still_needed = if status.sealed { missing_text(&charter.unseal().missing(&present)) } else { String::new() };
     Ok(Known {
-        person: person.unwrap_or_default(),
+        person,
         custodians: custody.charter().custodians().map(custodian).collect(),
         rule: charter.unseal().text().to_owned(),
         still_needed,

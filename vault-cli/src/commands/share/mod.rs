@@ -1,5 +1,7 @@
 //! `keyturn share`: a custodian's share on paper, and back.
 
+mod possession;
+
 use std::io::{BufRead, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -28,6 +30,10 @@ pub(crate) enum Command {
     Words(Words),
     /// Bring a typed share back into a file
     Read(ReadArguments),
+    /// Show to the vault that your share is at hand; nothing of it leaves this machine
+    Check(possession::Check),
+    /// Show to the vault that your new share is at hand, after a rekey
+    Acknowledge(possession::Acknowledge),
 }
 
 #[derive(Args)]
@@ -60,11 +66,13 @@ pub(crate) struct ReadArguments {
     out: PathBuf,
 }
 
-pub(crate) fn run(command: Command, global: &Global) -> Result<(), Failure> {
+pub(crate) async fn run(command: Command, global: &Global) -> Result<(), Failure> {
     match command {
         Command::Print(arguments) => print(&arguments, global),
         Command::Words(arguments) => words(&arguments, global),
         Command::Read(arguments) => read(&arguments, global),
+        Command::Check(arguments) => possession::check(&arguments, global).await,
+        Command::Acknowledge(arguments) => possession::acknowledge(&arguments, global).await,
     }
 }
 
