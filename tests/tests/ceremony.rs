@@ -82,7 +82,7 @@ fn seven_people_follow_the_runbook_and_a_server_that_is_killed_at_each_step_lose
     let mut server = Server::start()?;
     let desk = Desk { server: &server, folder: &folder };
     desk.ok("ssh-keygen -q -t ed25519 -N '' -f erin_ssh")?;
-    let (making, rest) = blocks.split_at(6);
+    let (making, rest) = blocks.split_at(7);
     let mut printed = String::new();
     for block in making {
         printed = desk.ok(block)?;
@@ -106,7 +106,8 @@ fn seven_people_follow_the_runbook_and_a_server_that_is_killed_at_each_step_lose
             let output = Desk { server: &server, folder: &folder }.ok(&command)?;
             if output.contains("All new shares are in force") {
                 server = killed_and_opened(server, &folder, &["--identity heidi.json", OPENERS[0], OPENERS[2]])?;
-            } else if command.contains("keyturn rekey") || command.contains("keyturn share ") {
+            } else if ["keyturn rekey", "keyturn share ", "keyturn act submit"].iter().any(|one| command.contains(one))
+            {
                 server = killed_and_opened(server, &folder, &OPENERS)?;
             }
             printed = output;

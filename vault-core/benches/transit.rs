@@ -119,6 +119,7 @@ fn request(path: &str, body: &str) -> Request {
         parameters: Vec::new(),
         body: Some(SecretBytes::new(body.as_bytes().to_vec())),
         token: None,
+        act: None,
         wrap_ttl: None,
         certificates: Arc::default(),
         remote: "192.0.2.1:1000".parse().unwrap(),

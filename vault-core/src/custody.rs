@@ -5,6 +5,7 @@
 //! shares never open a vault whose charter was exchanged (docs/decisions/0023-custody-at-rest.md). Format:
 //! docs/formats.md, "Custody".
 
+pub mod act;
 mod checkups;
 mod pending;
 mod questions;
@@ -18,10 +19,11 @@ use data_encoding::BASE64;
 use ed25519_dalek::Signer;
 use serde::{Deserialize, Serialize};
 
+pub use act::{Act, SignedAct};
 pub use checkups::{CHECKUPS_ROW, CheckUps, CheckUpsError};
 pub use pending::{Acknowledged, Pending};
 pub use questions::{NotOpen, QUESTION_SPAN, Questions};
-pub use statement::{Act, PAYLOAD_TYPE, ShareStatement, Statement};
+pub use statement::{Occasion, PAYLOAD_TYPE, ShareStatement, Statement};
 
 use crate::barrier::Barrier;
 use crate::charter::chain::{self, ChainProblem};
@@ -168,7 +170,7 @@ struct CustodyRecord {
 /// What a ceremony made, before the vault signs for it.
 pub struct Handout<'a> {
     /// Why shares were made.
-    pub act: Act,
+    pub occasion: Occasion,
     /// The charter that names the custodians.
     pub charter: &'a SignedCharter,
     /// What is public about the shares.

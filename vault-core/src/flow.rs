@@ -127,11 +127,11 @@ impl Identified {
     }
 
     fn asks(&self, acl: &Acl, target: Option<&Target>, capability: Capability) -> Result<(), Refusal> {
-        let access = target.and_then(|target| target.route).map_or(Access::Policy, |route| route.access);
+        let access = access(target);
         match (&self.sender, access) {
             (_, Access::Open) => return Ok(()),
             (Sender::Stranger, _) => return Err(Refusal::denied()),
-            (Sender::Token(_), Access::Policy | Access::Sudo) => {}
+            (Sender::Token(_) | Sender::Stewards(_), Access::Policy | Access::Sudo) => {}
         }
         let path = self.request.path.as_str();
         let fields = if acl.looks_at_fields(path) { self.request.parse()? } else { serde_json::Map::new() };
@@ -141,6 +141,10 @@ impl Identified {
         let sudo = access != Access::Sudo || acl.allows(&Ask { path, capability, fields: &fields, wrapping_ttl });
         if allowed && sudo { Ok(()) } else { Err(Refusal::denied()) }
     }
+}
+
+fn access(target: Option<&Target>) -> Access {
+    target.and_then(|target| target.route).map_or(Access::Policy, |route| route.access)
 }
 
 /// A request that was refused before anything happened; the refusal is recorded before it is answered.
@@ -159,7 +163,7 @@ impl Denied {
 
     /// Writes the record of the refusal.
     pub fn record(&self, hash: &KeyedHash) -> Record {
-        Record::of_request(&self.request, self.sender.identity(), None, Some(&self.refusal), hash)
+        Record::of_request(&self.request, Some(&self.sender), None, Some(&self.refusal), hash)
     }
 
     /// Gives the answer, now that the refusal is on record.
@@ -175,6 +179,26 @@ pub struct Permitted {
 }
 
 impl Permitted {
+    /// Gives the request and who makes it.
+    pub const fn identified(&self) -> &Identified {
+        &self.identified
+    }
+
+    /// Gives where the request goes.
+    pub const fn target(&self) -> Option<&Target> {
+        self.target.as_ref()
+    }
+
+    /// Gives what the route asks of the sender.
+    pub fn access(&self) -> Access {
+        access(self.target.as_ref())
+    }
+
+    /// Holds the request back; only the gate does.
+    pub(crate) fn hold(self, refusal: Refusal) -> Denied {
+        Denied { request: self.identified.request, sender: self.identified.sender, refusal }
+    }
+
     /// Tells whether the request asks to seal the vault: the one act that goes on even when the log cannot be
     /// written, since it takes power away and reads nothing.
     pub fn asks_to_seal(&self) -> bool {
@@ -197,7 +221,7 @@ impl Approved {
     pub fn record(self, hash: &KeyedHash) -> (Record, Recording) {
         let Permitted { identified, target } = &self.permitted;
         let mount = target.as_ref().map(|target| target.mount.as_ref());
-        let record = Record::of_request(&identified.request, identified.sender.identity(), mount, None, hash);
+        let record = Record::of_request(&identified.request, Some(&identified.sender), mount, None, hash);
         (record, Recording { approved: self })
     }
 }
@@ -304,7 +328,7 @@ impl Plan {
     /// Answers [`BarrierError`] when a change cannot be sealed.
     pub fn settle(self, barrier: &Barrier, rng: &mut dyn CryptoRng) -> Result<Settled, BarrierError> {
         let Self { recorded, step: Step { outcome, changes, effects }, mut expects } = self;
-        let spent = recorded.identified().and_then(|identified| identified.sender.identity()?.spend());
+        let spent = recorded.identified().and_then(|identified| identified.sender.spend());
         if changes.is_empty() && spent.is_none() {
             return Ok(Settled::Complete(Completed { recorded, result: outcome, effects }));
         }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::audit::{self, Device};
 use crate::auth::token::TokenType;
+use crate::custody::Custody;
 use crate::engines::Change;
 use crate::id::MountId;
 use crate::identity::{self, Groups};
@@ -216,6 +217,7 @@ pub struct Tables {
     groups: Groups,
     rate_limits: Vec<RateLimit>,
     audit_devices: Vec<Device>,
+    custody: Option<Arc<Custody>>,
 }
 
 impl Tables {
@@ -238,6 +240,7 @@ impl Tables {
             groups,
             rate_limits: Vec::new(),
             audit_devices: Vec::new(),
+            custody: None,
         }
     }
 
@@ -246,6 +249,24 @@ impl Tables {
     pub fn with_rate_limits(mut self, rate_limits: Vec<RateLimit>) -> Self {
         self.rate_limits = rate_limits;
         self
+    }
+
+    /// Adds who holds the shares; none where they were handed out in clear.
+    #[must_use]
+    pub fn with_custody(mut self, custody: Option<Arc<Custody>>) -> Self {
+        self.custody = custody;
+        self
+    }
+
+    /// Gives who holds the shares.
+    pub fn custody(&self) -> Option<&Custody> {
+        self.custody.as_deref()
+    }
+
+    /// Tells whether the vault is in service: a charter governs it, root tokens are dead, and what gives power takes
+    /// stewards together.
+    pub const fn is_in_service(&self) -> bool {
+        self.custody.is_some()
     }
 
     /// Adds the devices that follow the log.

@@ -49,6 +49,11 @@ impl Refusal {
         Self::new(Class::Denied, "permission denied")
     }
 
+    /// Refuses what the caller may do by policy, but not alone.
+    pub fn denied_because(why: impl Into<String>) -> Self {
+        Self::new(Class::Denied, why)
+    }
+
     /// Answers that nothing is there, with the empty list of errors that stock clients expect.
     pub fn missing() -> Self {
         Self::new(Class::Missing, "")

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::custody::SignedAct;
 use crate::id::RequestId;
 use crate::path::RequestPath;
 use crate::refusal::Refusal;
@@ -54,6 +55,8 @@ pub struct Request {
     pub body: Option<SecretBytes>,
     /// The token presented, not yet checked.
     pub token: Option<SecretText>,
+    /// What stewards have signed, not yet checked; whoever makes such a request shows no token.
+    pub act: Option<Arc<SignedAct>>,
     /// For how long the reply is to be kept for whoever shows a wrapping token, instead of being given.
     pub wrap_ttl: Option<Span>,
     /// The certificates that the other end showed in the TLS handshake, in DER, its own first; it has proved that it

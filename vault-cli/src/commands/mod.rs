@@ -2,6 +2,7 @@
 //!
 //! How to add one: write a file with its arguments and a `run`, and add a line to [`Command`] and to [`run`].
 
+mod act;
 mod audit;
 mod auth;
 mod charter;
@@ -60,6 +61,9 @@ pub(crate) enum Command {
     /// Auth methods: how people and applications log in
     #[command(subcommand)]
     Auth(auth::Command),
+    /// Requests that stewards make together, once a vault is in service
+    #[command(subcommand)]
+    Act(act::Command),
     /// Charters: who are the custodians, and which of them together may do what
     #[command(subcommand)]
     Charter(charter::Command),
@@ -124,6 +128,7 @@ pub(crate) async fn run(command: Command, global: &Global) -> Result<ExitCode, F
         Command::Policy(command) => policy::run(command, global).await,
         Command::Secrets(command) => secrets::run(command, global).await,
         Command::Charter(command) => charter::run(command, global).await,
+        Command::Act(command) => act::run(command, global).await,
         Command::Auth(command) => auth::run(command, global).await,
         Command::Unwrap => unwrap::run(global).await,
         Command::Lease(command) => lease::run(command, global).await,

@@ -9,8 +9,8 @@ mod line;
 
 use std::net::SocketAddr;
 
-use crate::auth::Identity;
 use crate::auth::token::Kind;
+use crate::auth::{Identity, Sender};
 use crate::flow::Identified;
 use crate::id::RequestId;
 use crate::keys::KeyedHash;
@@ -19,6 +19,7 @@ use crate::refusal::{Class, Refusal};
 use crate::reply::{Content, Reply};
 use crate::request::Request;
 use crate::secret::SecretBytes;
+use crate::secret::SecretText;
 use crate::time::Timestamp;
 pub use ceremony::{Ceremony, CeremonyEvent};
 use line::Line;
@@ -124,7 +125,7 @@ impl Record {
     /// Records what is about to happen, or that it was refused.
     pub fn of_request(
         request: &Request,
-        identity: Option<&Identity>,
+        sender: Option<&Sender>,
         mount: Option<&Mount>,
         refusal: Option<&Refusal>,
         hash: &KeyedHash,
@@ -143,7 +144,7 @@ impl Record {
         if !request.parameters.is_empty() {
             line.hashed_pairs("parameters", &request.parameters, hash);
         }
-        write_identity(&mut line, request, identity, hash);
+        write_sender(&mut line, request, sender, hash);
         if let Some(mount) = mount {
             line.object("mount", |line| {
                 line.text("path", &mount.path);
@@ -246,27 +247,40 @@ impl Record {
     }
 }
 
-fn write_identity(line: &mut Line, request: &Request, identity: Option<&Identity>, hash: &KeyedHash) {
-    match (identity, &request.token) {
-        (Some(identity), _) => line.object("who", |line| {
-            let token = identity.token();
-            match (token.kind, &request.token) {
-                // Nothing else names a batch token.
-                (Kind::Batch, Some(text)) => line.hashed("batch_token", text.expose().as_bytes(), hash),
-                _ => line.hashed("accessor", token.accessor.as_bytes(), hash),
-            }
-            line.text("display_name", &token.display_name);
-            line.list("policies", &token.policies);
-            line.text("made_by", &token.path);
-            if let Some(entity) = identity.entity() {
-                line.text("entity", &entity.id.to_string());
-                line.text("entity_name", &entity.name);
-            }
+fn write_sender(line: &mut Line, request: &Request, sender: Option<&Sender>, hash: &KeyedHash) {
+    match (sender, &request.token) {
+        (Some(Sender::Token(identity)), shown) => {
+            line.object("who", |line| write_identity(line, identity, shown.as_ref(), hash));
+        }
+        (Some(Sender::Stewards(stewards)), _) => line.object("who", |line| {
+            line.list("stewards", stewards.names());
+            line.text("act", &stewards.act().to_string());
+            line.text("reason", stewards.reason());
         }),
-        (None, Some(evidence)) => line.object("who", |line| {
+        (_, Some(evidence)) => line.object("who", |line| {
             line.hashed("unknown_token", evidence.expose().as_bytes(), hash);
         }),
-        (None, None) => {}
+        (_, None) => {
+            if let Some(act) = &request.act {
+                line.object("who", |line| line.text("refused_act", &act.digest().to_string()));
+            }
+        }
+    }
+}
+
+fn write_identity(line: &mut Line, identity: &Identity, shown: Option<&SecretText>, hash: &KeyedHash) {
+    let token = identity.token();
+    match (token.kind, shown) {
+        // Nothing else names a batch token.
+        (Kind::Batch, Some(text)) => line.hashed("batch_token", text.expose().as_bytes(), hash),
+        _ => line.hashed("accessor", token.accessor.as_bytes(), hash),
+    }
+    line.text("display_name", &token.display_name);
+    line.list("policies", &token.policies);
+    line.text("made_by", &token.path);
+    if let Some(entity) = identity.entity() {
+        line.text("entity", &entity.id.to_string());
+        line.text("entity_name", &entity.name);
     }
 }
 

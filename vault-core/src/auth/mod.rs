@@ -4,6 +4,7 @@ pub(crate) mod failures;
 pub mod login;
 pub mod methods;
 pub mod parameters;
+pub mod stewards;
 pub mod token;
 
 use std::borrow::Cow;
@@ -22,12 +23,15 @@ use crate::request::Request;
 use crate::store::Expect;
 use crate::view::{Interrupt, View};
 use crate::wrapping;
+pub use stewards::Stewards;
 use token::{Alive, Reader, Token, TokenId};
 
 /// Who makes a request.
 pub enum Sender {
     /// The owner of a token.
     Token(Box<Identity>),
+    /// People of the charter who make this one request together.
+    Stewards(Box<Stewards>),
     /// Somebody who shows no token; only open routes serve them.
     Stranger,
 }
@@ -37,6 +41,24 @@ impl Sender {
     pub fn identity(&self) -> Option<&Identity> {
         match self {
             Self::Token(identity) => Some(identity),
+            Self::Stewards(_) | Self::Stranger => None,
+        }
+    }
+
+    /// Gives the stewards who ask, if they do.
+    pub fn stewards(&self) -> Option<&Stewards> {
+        match self {
+            Self::Stewards(stewards) => Some(stewards),
+            Self::Token(_) | Self::Stranger => None,
+        }
+    }
+
+    /// Gives the change that spends the evidence, where it is good for a number of requests only, and what must hold
+    /// for it.
+    pub(crate) fn spend(&self) -> Option<(Change, Expect)> {
+        match self {
+            Self::Token(identity) => identity.spend(),
+            Self::Stewards(stewards) => Some(stewards.spend()),
             Self::Stranger => None,
         }
     }
@@ -92,7 +114,7 @@ impl Identity {
     }
 
     /// Gives the change that spends one use of a token with limited uses, and what must hold for it.
-    pub(crate) fn spend(&self) -> Option<(Change, Expect)> {
+    fn spend(&self) -> Option<(Change, Expect)> {
         let change = self.token.spend(&self.slot)?;
         Some((change, Expect::Unchanged { key: *self.slot.key(), revision: Some(self.revision) }))
     }

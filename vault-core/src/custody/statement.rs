@@ -18,7 +18,7 @@ const STATEMENT_FORMAT: u32 = 1;
 /// Why shares were made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Act {
+pub enum Occasion {
     /// The vault was made.
     Init,
     /// New shares took the place of others.
@@ -31,7 +31,7 @@ pub enum Act {
 pub struct Statement {
     format: u32,
     /// Why shares were made.
-    pub act: Act,
+    pub occasion: Occasion,
     /// The vault id in hexadecimal.
     pub vault: String,
     /// The key that signs for the vault, as OpenSSH writes it.
@@ -84,7 +84,7 @@ impl Statement {
         }
         Ok(Self {
             format: STATEMENT_FORMAT,
-            act: handout.act,
+            occasion: handout.occasion,
             vault: HEXLOWER.encode(&handout.config.vault().0),
             vault_key,
             share_epoch: handout.config.epoch().0,

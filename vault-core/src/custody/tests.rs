@@ -54,8 +54,13 @@ impl House {
         let (charter, rng) = (first_charter(), &mut rng(1));
         let (new, shares) = NewSeal::first(charter.charter().shares().structure().unwrap(), VAULT, NOW, rng).unwrap();
         let barrier = Barrier::generate(VAULT, NOW, rng);
-        let handout =
-            Handout { act: Act::Init, charter: &charter, config: new.config(), sealed_shares: sealed(&shares), keep };
+        let handout = Handout {
+            occasion: Occasion::Init,
+            charter: &charter,
+            config: new.config(),
+            sealed_shares: sealed(&shares),
+            keep,
+        };
         let custody = Custody::sign(handout, &barrier, NOW).unwrap();
         let made = Initialised::make(new.with_custody(custody), barrier, rng).unwrap();
         assert!(made.shares.is_empty(), "no plain share comes out");
@@ -113,8 +118,8 @@ impl House {
     fn pending(&self) -> (Pending, Vec<Share>) {
         let charter = second_charter();
         let (new, shares) = self.draw(&charter).unwrap();
-        let (act, sealed_shares) = (Act::Rekey, sealed(&shares));
-        let handout = Handout { act, charter: &charter, config: new.config(), sealed_shares, keep: true };
+        let (occasion, sealed_shares) = (Occasion::Rekey, sealed(&shares));
+        let handout = Handout { occasion, charter: &charter, config: new.config(), sealed_shares, keep: true };
         let custody = Custody::sign(handout, self.unsealed.barrier(), NOW).unwrap();
         (Pending::begin(new.with_custody(custody)).unwrap(), shares)
     }

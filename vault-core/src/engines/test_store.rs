@@ -100,6 +100,7 @@ impl TestStore {
             parameters: pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             body: body.map(|body| SecretBytes::new(body.as_bytes().to_vec())),
             token: token.map(|token| SecretText::new(token.to_owned())),
+            act: None,
             wrap_ttl: None,
             certificates: std::sync::Arc::default(),
             remote: "192.0.2.1:1000".parse().unwrap(),

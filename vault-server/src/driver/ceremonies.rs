@@ -120,13 +120,14 @@ impl Vault {
             parameters: Vec::new(),
             body: None,
             token: Some(token),
+            act: None,
             wrap_ttl: None,
             certificates: Arc::default(),
             remote: caller.remote,
             received_at: self.environment.now(),
             attempt: 1,
         };
-        let rules = open.rules.current(self.storage.as_ref(), open.barrier()).await?;
+        let rules = open.rules.current(self.storage.as_ref(), &open.unsealed).await?;
         let Ok(identified) = self.identify(&open, &rules, request).await? else {
             return Ok(Standing::stranger(caller));
         };

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use tokio::task::spawn_blocking;
 use vault_core::charter::Charter;
-use vault_core::custody::{Act, Custody, Handout, SignedCharter, charter_row};
+use vault_core::custody::{Custody, Handout, Occasion, SignedCharter, charter_row};
 use vault_core::envelope::Envelope;
 use vault_core::refusal::Refusal;
 use vault_core::seal::SealConfig;
@@ -72,12 +72,12 @@ impl Vault {
     /// Draws the record of a handout, signed by the vault.
     fn sign_handout(
         &self,
-        (act, charter): (Act, &SignedCharter),
+        (occasion, charter): (Occasion, &SignedCharter),
         config: &SealConfig,
         (sealed_shares, keep): (Vec<Vec<u8>>, bool),
         barrier: &vault_core::barrier::Barrier,
     ) -> Result<Custody, Refusal> {
-        let handout = Handout { act, charter, config, sealed_shares, keep };
+        let handout = Handout { occasion, charter, config, sealed_shares, keep };
         let now = self.environment.now();
         Custody::sign(handout, barrier, now).map_err(|error| Refusal::internal(error.to_string()))
     }

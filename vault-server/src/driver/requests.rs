@@ -6,7 +6,7 @@ use tokio::sync::OwnedMutexGuard;
 
 use vault_core::audit::Record;
 use vault_core::auth::token::{Finder, Reader};
-use vault_core::auth::{self, Unidentified};
+use vault_core::auth::{self, Sender, Unidentified, stewards};
 use vault_core::engines::{self, Call, Effect, Step};
 use vault_core::flow::{
     Approved, Completed, Denied, Identified, Pending, Permitted, Plan, Recorded, Settled, Target, Undecided,
@@ -71,7 +71,7 @@ impl Vault {
     /// record; waiting for the disk for each of them would let strangers keep it busy.
     async fn check_rate(&self, request: &Request) -> Result<(), Refusal> {
         let open = self.unsealed()?;
-        let rules = open.rules.current(self.storage.as_ref(), open.barrier()).await?;
+        let rules = open.rules.current(self.storage.as_ref(), &open.unsealed).await?;
         let Some(limit) = quota::find(rules.tables.rate_limits(), request.path.as_str()) else { return Ok(()) };
         let client = Network::of(request.remote.ip());
         match open.usage.lock().unwrap_or_else(PoisonError::into_inner).judge(limit, client, request.received_at) {
@@ -90,19 +90,23 @@ impl Vault {
 
     async fn attempt(self: &Arc<Self>, request: Request) -> Result<Attempt, Refusal> {
         let open = self.unsealed()?;
-        let rules = open.rules.current(self.storage.as_ref(), open.barrier()).await?;
+        let rules = open.rules.current(self.storage.as_ref(), &open.unsealed).await?;
         let identified = match self.identify(&open, &rules, request).await? {
             Ok(identified) => identified,
             Err(denied) => return Err(self.deny(&open, denied).await),
         };
         let turn = self.turn(&open, &rules, identified.request()).await;
-        let rules = open.rules.current(self.storage.as_ref(), open.barrier()).await?;
+        let rules = open.rules.current(self.storage.as_ref(), &open.unsealed).await?;
         let permitted = match self.permit(&open, &rules, identified).await? {
             Ok(permitted) => permitted,
             Err(denied) => return Err(self.deny(&open, denied).await),
         };
         let seals = permitted.asks_to_seal();
-        let recorded = match self.record(&open, open.gate.pass(permitted)).await {
+        let approved = match open.gate.pass(permitted, &rules.tables) {
+            Ok(approved) => approved,
+            Err(denied) => return Err(self.deny(&open, denied).await),
+        };
+        let recorded = match self.record(&open, approved).await {
             Ok(recorded) => recorded,
             // A vault whose log cannot be written serves nothing, but whoever may seal it still can.
             Err(refusal) if seals => {
@@ -141,7 +145,9 @@ impl Vault {
         request: Request,
     ) -> Result<Result<Identified, Denied>, Refusal> {
         let target = Target::find(&rules.tables, request.path.as_str()).map(|(target, _)| target);
-        let mut request = match auth::admit_stranger(request, target.as_ref()) {
+        let admitted =
+            if request.act.is_some() { Err(request) } else { auth::admit_stranger(request, target.as_ref()) };
+        let mut request = match admitted {
             Ok(stranger) => return Ok(Ok(stranger)),
             Err(request) => request,
         };
@@ -151,7 +157,12 @@ impl Vault {
         let fetcher = self.fetcher(open, None);
         let mut view = View::default();
         for _ in 0..ROUNDS_MAX {
-            match auth::identify(request, &reader, &mut view) {
+            let custody = rules.tables.custody();
+            let identified = match request.act {
+                Some(_) => stewards::identify(request, custody, (barrier.vault(), barrier.names()), &mut view),
+                None => auth::identify(request, &reader, &mut view),
+            };
+            match identified {
                 Ok(identified) => return Ok(Ok(identified)),
                 Err(Unidentified::Refused(request, refusal)) => return Ok(Err(Denied::unidentified(request, refusal))),
                 Err(Unidentified::Fetch(same)) => {
@@ -180,9 +191,10 @@ impl Vault {
             }
             _ => true,
         };
-        let acl = match identified.sender().identity() {
-            Some(identity) => rules.acl_of(identity),
-            None => rules.acl(&[], &IdentityFacts::default()),
+        let acl = match identified.sender() {
+            Sender::Token(identity) => rules.acl_of(identity),
+            Sender::Stewards(_) => rules.acl(&["root".to_owned()], &IdentityFacts::default()),
+            Sender::Stranger => rules.acl(&[], &IdentityFacts::default()),
         };
         let target = target.map(|(target, _)| target);
         Ok(identified.permit(&acl, target, present))
@@ -273,7 +285,7 @@ impl Vault {
 
     /// Lets the audit devices that there are now follow the log, and no others.
     pub(super) async fn follow_log(&self, open: &Open) -> Result<(), Refusal> {
-        let rules = open.rules.current(self.storage.as_ref(), open.barrier()).await?;
+        let rules = open.rules.current(self.storage.as_ref(), &open.unsealed).await?;
         self.log.followers().follow(rules.tables.audit_devices(), &self.settings.devices);
         Ok(())
     }

@@ -6,10 +6,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use arc_swap::ArcSwap;
 use vault_core::auth::Identity;
-use vault_core::barrier::Barrier;
 use vault_core::mounts::{self, Tables};
 use vault_core::policy::{Acl, IdentityFacts};
 use vault_core::refusal::Refusal;
+use vault_core::seal::Unsealed;
 use vault_core::view::{Interrupt, View};
 
 use crate::driver::fetch::{Fetcher, ROUNDS_MAX};
@@ -51,8 +51,8 @@ struct CompiledSet {
 
 impl Rules {
     /// Loads the tables of a vault that is being unsealed.
-    pub(super) async fn load(storage: &dyn Storage, barrier: &Barrier) -> Result<Self, Refusal> {
-        let first = Generation::load(storage, barrier, 0).await?;
+    pub(super) async fn load(storage: &dyn Storage, unsealed: &Unsealed) -> Result<Self, Refusal> {
+        let first = Generation::load(storage, unsealed, 0).await?;
         Ok(Self {
             current: ArcSwap::from_pointee(first),
             changes: AtomicU64::new(0),
@@ -66,7 +66,7 @@ impl Rules {
     }
 
     /// Gives the rules as they stand now, loading them first if their rows have changed.
-    pub(super) async fn current(&self, storage: &dyn Storage, barrier: &Barrier) -> Result<Arc<Generation>, Refusal> {
+    pub(super) async fn current(&self, storage: &dyn Storage, unsealed: &Unsealed) -> Result<Arc<Generation>, Refusal> {
         let seen = self.changes.load(Ordering::Acquire);
         let current = self.current.load_full();
         if current.seen_changes >= seen {
@@ -76,19 +76,23 @@ impl Rules {
         // Changes are counted before the rows are read: one that comes in between is read again by the next request.
         let seen = self.changes.load(Ordering::Acquire);
         if self.current.load().seen_changes < seen {
-            self.current.store(Arc::new(Generation::load(storage, barrier, seen).await?));
+            self.current.store(Arc::new(Generation::load(storage, unsealed, seen).await?));
         }
         Ok(self.current.load_full())
     }
 }
 
 impl Generation {
-    async fn load(storage: &dyn Storage, barrier: &Barrier, seen_changes: u64) -> Result<Self, Refusal> {
+    async fn load(storage: &dyn Storage, unsealed: &Unsealed, seen_changes: u64) -> Result<Self, Refusal> {
         let mut view = View::default();
+        let barrier = unsealed.barrier();
         let fetcher = Fetcher { storage, barrier, recorded: None, outside: None };
         for _ in 0..ROUNDS_MAX {
             match mounts::load_tables(barrier.names(), &mut view) {
-                Ok(tables) => return Ok(Self { tables, seen_changes, compiled: RwLock::default() }),
+                Ok(tables) => {
+                    let tables = tables.with_custody(unsealed.custody());
+                    return Ok(Self { tables, seen_changes, compiled: RwLock::default() });
+                }
                 Err(Interrupt::Refuse(refusal)) => return Err(refusal),
                 Err(Interrupt::Fetch) => fetcher.supply(&mut view).await?,
             }

@@ -330,7 +330,7 @@ impl Vault {
     /// Loads the rules with the new keys and opens the vault to requests.
     async fn enter(&self, unsealed: Unsealed) -> Result<Phase, Refusal> {
         let (config, custody) = (unsealed.config(), unsealed.custody());
-        let rules = Rules::load(self.storage.as_ref(), unsealed.barrier()).await?;
+        let rules = Rules::load(self.storage.as_ref(), &unsealed).await?;
         let (wiping, wiped) = oneshot::channel();
         let open = Open {
             unsealed,

@@ -119,7 +119,7 @@ impl Vault {
     /// Removes every token that is no longer alive.
     async fn collect_tokens(&self, open: &Open) -> Result<(), Refusal> {
         let ids = self.names_of(open, open.barrier().names().tokens()).await?;
-        let rules = open.rules.current(self.storage.as_ref(), open.barrier()).await?;
+        let rules = open.rules.current(self.storage.as_ref(), &open.unsealed).await?;
         let finder = Finder { names: open.barrier().names(), tables: &rules.tables, now: self.environment.now() };
         let mut work = Vec::new();
         for id in &ids {

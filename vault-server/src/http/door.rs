@@ -124,6 +124,7 @@ fn admit(
         parameters: asked.parameters,
         body,
         token: token(&parts.headers)?,
+        act: None,
         wrap_ttl: wrap_ttl(&parts.headers)?,
         certificates: parts.extensions.get::<PeerCertificates>().map(|shown| Arc::clone(&shown.0)).unwrap_or_default(),
         remote,

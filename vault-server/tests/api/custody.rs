@@ -73,7 +73,7 @@ impl People {
     }
 }
 
-fn charter_of(envelope: &Envelope) -> Charter {
+pub(crate) fn charter_of(envelope: &Envelope) -> Charter {
     Charter::parse(envelope.payload()).unwrap()
 }
 
@@ -122,7 +122,7 @@ fn proof(nonce: &PossessionNonce, share: &Share, charter: Option<&Digest>) -> Va
     json!({"nonce": HEXLOWER.encode(&nonce.0), "share": share.index().get(), "proof": HEXLOWER.encode(&proof)})
 }
 
-fn error(answer: &Value) -> &str {
+pub(crate) fn error(answer: &Value) -> &str {
     answer["errors"][0].as_str().unwrap()
 }
 

@@ -24,6 +24,7 @@ mod quotas;
 mod rotation;
 mod seal;
 mod snapshot;
+mod stewards;
 mod stranger;
 mod support;
 mod system;

@@ -148,8 +148,11 @@ impl Finder<'_> {
     }
 
     /// Tells whether a token is alive as far as it alone is concerned.
+    ///
+    /// In service no root token is: what it could do takes stewards together.
     fn is_alive(&self, token: &Token) -> bool {
-        token.is_unexpired(self.now) && token.mount.is_none_or(|mount| self.tables.has_mount(mount))
+        let is_ended_root = self.tables.is_in_service() && token.policies.iter().any(|policy| policy == "root");
+        token.is_unexpired(self.now) && !is_ended_root && token.mount.is_none_or(|mount| self.tables.has_mount(mount))
     }
 
     /// Gives the changes that remove the token named `id` with everything that belongs to it, if it is dead; none if

@@ -21,6 +21,7 @@ const fn endpoint(path: &'static str, operations: &'static [Operation], summary:
 pub static PUBLIC: &[PublicEndpoint] = &[
     endpoint("sys/custody", &[Read], "Tells custodians which vault this is, how old, and whose shares have come"),
     endpoint("sys/custody/acknowledge", &[Write], "Takes a proof that a custodian holds a new share"),
+    endpoint("sys/custody/act", &[Write], "Carries out a request that stewards have signed together"),
     endpoint("sys/custody/charter", &[Read], "Gives a charter of the chain to the people of the one in force"),
     endpoint("sys/custody/check", &[Write], "Takes a proof that a custodian holds their share"),
     endpoint("sys/custody/init", &[Write], "Makes the vault by a charter, each share sealed to its custodian"),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use vault_core::audit::SealEvent;
 use vault_core::barrier::Barrier;
-use vault_core::custody::Act;
+use vault_core::custody::Occasion;
 use vault_core::id::VaultId;
 use vault_core::mounts;
 use vault_core::refusal::Refusal;
@@ -49,7 +49,7 @@ impl Vault {
         };
         let sealed_shares = seal_shares(&charter, shares).await?;
         let handed_out = (sealed_shares.clone(), ask.keep);
-        let custody = self.sign_handout((Act::Init, &charter), new.config(), handed_out, &barrier)?;
+        let custody = self.sign_handout((Occasion::Init, &charter), new.config(), handed_out, &barrier)?;
         let new = new.with_custody(custody);
         let made = {
             let mut rng = self.environment.rng();

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use vault_core::audit::{Ceremony, CeremonyEvent};
-use vault_core::custody::{Acknowledged, Act, Custody, Pending};
+use vault_core::custody::{Acknowledged, Custody, Occasion, Pending};
 use vault_core::id::AttemptId;
 use vault_core::refusal::{Class, Refusal};
 use vault_core::seal::SealConfig;
@@ -67,7 +67,7 @@ impl Vault {
         let (new, shares) = drawn.map_err(|error| draw_refusal(&error))?;
         let sealed_shares = seal_shares(&charter, shares).await?;
         let handed_out = (sealed_shares.clone(), ask.keep);
-        let custody = self.sign_handout((Act::Rekey, &charter), new.config(), handed_out, open.barrier())?;
+        let custody = self.sign_handout((Occasion::Rekey, &charter), new.config(), handed_out, open.barrier())?;
         let pending = Pending::begin(new.with_custody(custody))?;
         self.store_pending(&open, &pending).await?;
         Ok(HandedOut { custody: Arc::clone(pending.custody()), sealed_shares })
@@ -122,7 +122,10 @@ impl Vault {
                 let put = checkups.put().map_err(|error| Refusal::internal(error.to_string()))?;
                 let also = vec![Pending::end(open.barrier().names()), put];
                 match self.commit_rekey(&open, (new, also), place, &standing).await? {
-                    Settled::Certainly => ceremonies.clear(),
+                    Settled::Certainly => {
+                        ceremonies.clear();
+                        open.rules.expire();
+                    }
                     Settled::Perhaps => return Err(unknown_standing()),
                 }
                 let custody = open.unsealed.custody();

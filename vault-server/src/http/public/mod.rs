@@ -55,6 +55,7 @@ pub(super) type Endpoint = for<'a> fn(Call<'a>) -> Answer<'a>;
 const ENDPOINTS: &[(&str, Endpoint)] = &[
     ("sys/custody", custody::answer),
     ("sys/custody/acknowledge", custody::possession::acknowledge),
+    ("sys/custody/act", custody::act::answer),
     ("sys/custody/charter", custody::charter::answer),
     ("sys/custody/check", custody::possession::check),
     ("sys/custody/init", custody::handout::init),

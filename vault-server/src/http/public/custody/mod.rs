@@ -2,6 +2,7 @@
 //! its store are, and whose shares have come. Names and sealed shares are told to whoever names the fingerprint of a
 //! key in the charter; a stranger sees numbers.
 
+pub(super) mod act;
 pub(super) mod charter;
 pub(super) mod handout;
 pub(super) mod possession;
