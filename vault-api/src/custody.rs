@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::secret::{SecretText, exposed};
+
 /// `GET sys/custody`: what a custodian looks at before they give a share.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Custody {
@@ -56,7 +58,7 @@ pub struct CustodyCharter {
 }
 
 /// What a person of the charter may know.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Known {
     /// Who asks, as the charter calls them.
     pub person: String,
@@ -145,6 +147,32 @@ pub struct HandedOut {
     pub record: String,
     /// The shares.
     pub sealed_shares: Vec<SealedShare>,
+}
+
+/// `sys/custody/bootstrap`: how far the custodians of shares in clear are with a first charter.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Bootstrap {
+    /// Names the attempt; empty if none is running.
+    pub nonce: String,
+    /// The digest of the charter that it is for.
+    pub charter: String,
+    /// How many shares have come.
+    pub progress: u8,
+    /// How many are needed.
+    pub required: u8,
+    /// What was handed out, once enough have agreed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handed_out: Option<HandedOut>,
+}
+
+/// `POST sys/custody/bootstrap/update`.
+#[derive(Serialize, Deserialize)]
+pub struct BootstrapShare {
+    /// A share in any form that the server knows.
+    #[serde(serialize_with = "exposed")]
+    pub key: SecretText,
+    /// The attempt.
+    pub nonce: String,
 }
 
 /// `GET sys/custody/question`: what a proof of possession answers.

@@ -47,7 +47,7 @@ impl<'a> Custodian<'a> {
         let fingerprint = arguments.myself.fingerprint()?;
         let encounter = Encounter::with(client, Some(&fingerprint)).await?;
         let custody = encounter.custody();
-        if custody.shares_in_clear {
+        if custody.shares_in_clear && custody.known.is_none() {
             return Err(Failure::usage(format!(
                 "vault {} has no charter, its shares were handed out in clear: keyturn unseal --share-file FILE",
                 custody.fingerprint

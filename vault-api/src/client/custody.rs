@@ -2,9 +2,11 @@
 
 use super::{Call, Client, Operation};
 use crate::custody::{
-    AcknowledgedShare, CharterRequest, CharterText, CheckedUp, Custody, HandedOut, PossessionRequest, Question,
+    AcknowledgedShare, Bootstrap, BootstrapShare, CharterRequest, CharterText, CheckedUp, Custody, HandedOut,
+    PossessionRequest, Question,
 };
 use crate::error::ApiError;
+use crate::secret::SecretText;
 
 impl Client {
     /// Asks which vault this is, how old, and whose shares have come; a person is named by the fingerprint of their
@@ -35,6 +37,36 @@ impl Client {
     /// Answers [`ApiError`].
     pub async fn rekey_by_charter(&self, request: &CharterRequest) -> Result<HandedOut, ApiError> {
         self.write("sys/custody/rekey", request).await?.body()
+    }
+
+    /// Proposes a first charter to the custodians of shares in clear.
+    ///
+    /// # Errors
+    /// Answers [`ApiError`].
+    pub async fn begin_bootstrap(&self, request: &CharterRequest) -> Result<Bootstrap, ApiError> {
+        self.write("sys/custody/bootstrap", request).await?.body()
+    }
+
+    /// Asks how far an attempt with a first charter is, the one that is named or the one that is shown.
+    ///
+    /// # Errors
+    /// Answers [`ApiError`].
+    pub async fn bootstrap(&self, nonce: Option<&str>) -> Result<Bootstrap, ApiError> {
+        let call = Call::new(Operation::Read, "sys/custody/bootstrap");
+        let call = match nonce {
+            Some(nonce) => call.parameter("nonce", nonce),
+            None => call,
+        };
+        self.call(call).await?.into_result()?.body()
+    }
+
+    /// Gives a share in clear towards a first charter.
+    ///
+    /// # Errors
+    /// Answers [`ApiError`]; the server names what is wrong with the share.
+    pub async fn agree_to_bootstrap(&self, key: SecretText, nonce: &str) -> Result<Bootstrap, ApiError> {
+        let share = BootstrapShare { key, nonce: nonce.to_owned() };
+        self.write("sys/custody/bootstrap/update", &share).await?.body()
     }
 
     /// Asks for a question that a proof of possession answers.

@@ -5,6 +5,7 @@
 mod act;
 mod audit;
 mod auth;
+mod bootstrap;
 mod charter;
 #[cfg(feature = "server")]
 mod demo;
@@ -61,6 +62,9 @@ pub(crate) enum Command {
     /// Auth methods: how people and applications log in
     #[command(subcommand)]
     Auth(auth::Command),
+    /// Bring a vault whose shares were handed out in clear under a charter, and into service
+    #[command(subcommand)]
+    Bootstrap(bootstrap::Command),
     /// Requests that stewards make together, once a vault is in service
     #[command(subcommand)]
     Act(act::Command),
@@ -128,6 +132,7 @@ pub(crate) async fn run(command: Command, global: &Global) -> Result<ExitCode, F
         Command::Policy(command) => policy::run(command, global).await,
         Command::Secrets(command) => secrets::run(command, global).await,
         Command::Charter(command) => charter::run(command, global).await,
+        Command::Bootstrap(command) => bootstrap::run(command, global).await,
         Command::Act(command) => act::run(command, global).await,
         Command::Auth(command) => auth::run(command, global).await,
         Command::Unwrap => unwrap::run(global).await,

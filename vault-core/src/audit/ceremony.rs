@@ -18,6 +18,8 @@ pub enum Ceremony {
     RekeyVerification,
     /// New shares by a new charter, which their custodians acknowledge.
     CharterRekey,
+    /// A first charter, for a vault whose shares were handed out in clear.
+    Bootstrap,
     /// A root token.
     GenerateRoot,
 }
@@ -67,6 +69,7 @@ impl Ceremony {
             Self::Rekey => "rekey",
             Self::RekeyVerification => "rekey-verification",
             Self::CharterRekey => "charter-rekey",
+            Self::Bootstrap => "bootstrap",
             Self::GenerateRoot => "generate-root",
         }
     }

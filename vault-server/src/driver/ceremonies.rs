@@ -18,6 +18,7 @@ use vault_core::secret::SecretText;
 use vault_core::sharing::Share;
 use vault_core::time::{Span, Timestamp};
 
+use crate::driver::custody::Bootstrap;
 use crate::driver::rekey::{PendingVerification, RekeyAsk};
 use crate::driver::{Caller, Open, Vault, log_refusal};
 
@@ -27,11 +28,17 @@ pub(super) struct Ceremonies {
     /// New shares that wait to be given back. There is one at most: a later quorum replaces it.
     pub(super) verification: Option<PendingVerification>,
     pub(super) roots: Attempts<OneTimePad>,
+    pub(super) bootstraps: Attempts<Bootstrap>,
 }
 
 impl Ceremonies {
     pub(super) const fn new(span: Span) -> Self {
-        Self { rekeys: Attempts::new(span), verification: None, roots: Attempts::new(span) }
+        Self {
+            rekeys: Attempts::new(span),
+            verification: None,
+            roots: Attempts::new(span),
+            bootstraps: Attempts::new(span),
+        }
     }
 
     /// Ends every attempt: the vault is sealed or has new shares.
@@ -39,12 +46,14 @@ impl Ceremonies {
         self.rekeys.clear();
         self.verification = None;
         self.roots.clear();
+        self.bootstraps.clear();
     }
 
     fn expire(&mut self, now: Timestamp) {
         self.rekeys.expire(now);
         self.verification.take_if(|pending| pending.is_over(now));
         self.roots.expire(now);
+        self.bootstraps.expire(now);
     }
 }
 

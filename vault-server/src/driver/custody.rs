@@ -1,8 +1,9 @@
 //! Custody: shares sealed to their custodians, the charter that names them, and proofs that they hold them.
 //!
-//! `init` makes a vault by a charter, `checkup` takes proofs of possession, and `rekey` replaces charter and shares in
+//! `init` makes a vault by a charter, `bootstrap` brings one under a charter, `checkup` takes proofs of possession, and `rekey` replaces charter and shares in
 //! two phases. None of them needs a token: signatures and proofs speak for people.
 
+mod bootstrap;
 mod checkup;
 mod init;
 mod rekey;
@@ -20,6 +21,8 @@ use vault_custody::age_seal::{self, Silent};
 
 use crate::driver::{Vault, store_refusal};
 
+pub(super) use bootstrap::Bootstrap;
+pub use bootstrap::{BootstrapOutcome, BootstrapStatus};
 pub use checkup::CheckUp;
 pub use init::CharterAsk;
 pub use rekey::{AcknowledgeOutcome, PendingStatus};

@@ -41,7 +41,9 @@ use crate::storage::{Storage, StorageError};
 
 use ceremonies::Ceremonies;
 pub use ceremonies::CeremonyCaller;
-pub use custody::{AcknowledgeOutcome, CharterAsk, CheckUp, HandedOut, PendingStatus};
+pub use custody::{
+    AcknowledgeOutcome, BootstrapOutcome, BootstrapStatus, CharterAsk, CheckUp, HandedOut, PendingStatus,
+};
 use fetch::Fetcher;
 pub use generate_root::{RootBegun, RootOutcome, RootStatus};
 pub use rekey::{NewShares, RekeyAsk, RekeyOutcome, RekeyStatus, VerificationOutcome, VerificationStatus};

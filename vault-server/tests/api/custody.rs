@@ -21,7 +21,7 @@ use vault_server::storage::memory::MemoryStorage;
 
 use crate::support::TestVault;
 
-const RULES: &str = r#"
+pub(crate) const RULES: &str = r#"
 [team]
 security = ["alice", "bob", "carol"]
 operations = ["dan", "erin"]
@@ -66,7 +66,7 @@ impl People {
         self.charter(None, &["alice", "bob", "carol", "dan", "erin"], RULES, &["alice", "bob", "dan"])
     }
 
-    fn open(&self, name: &str, sealed: &Value) -> Share {
+    pub(crate) fn open(&self, name: &str, sealed: &Value) -> Share {
         let sealed = BASE64.decode(sealed["age"].as_str().unwrap().as_bytes()).unwrap();
         let plain: SecretBytes = age_seal::open(&Keys::of_identity(&self.0[name]), &sealed).unwrap();
         Share::parse(std::str::from_utf8(plain.expose()).unwrap()).unwrap()
@@ -77,7 +77,7 @@ pub(crate) fn charter_of(envelope: &Envelope) -> Charter {
     Charter::parse(envelope.payload()).unwrap()
 }
 
-fn handout(envelope: &Envelope) -> Value {
+pub(crate) fn handout(envelope: &Envelope) -> Value {
     json!({"charter": envelope.to_json()})
 }
 
@@ -89,7 +89,7 @@ pub(crate) async fn made() -> (TestVault, People) {
 }
 
 /// Fetches what a person may know.
-async fn known(vault: &TestVault, people: &People, name: &str) -> Value {
+pub(crate) async fn known(vault: &TestVault, people: &People, name: &str) -> Value {
     let fingerprint = people.fingerprint(name).replace('+', "%2B").replace('/', "%2F");
     vault.expect_as("", 200, "GET", &format!("sys/custody?person={fingerprint}"), None).await["known"].take()
 }
@@ -110,13 +110,13 @@ pub(crate) async fn unseal(vault: &TestVault, people: &People, names: &[&str]) {
     assert_eq!(vault.expect_as("", 200, "GET", "sys/seal-status", None).await["sealed"], json!(false));
 }
 
-async fn question(vault: &TestVault) -> PossessionNonce {
+pub(crate) async fn question(vault: &TestVault) -> PossessionNonce {
     let asked = vault.expect_as("", 200, "GET", "sys/custody/question", None).await;
     PossessionNonce(HEXLOWER.decode(asked["nonce"].as_str().unwrap().as_bytes()).unwrap().try_into().unwrap())
 }
 
 /// Proves to hold a share; a pending one is acknowledged by the digest of its charter.
-fn proof(nonce: &PossessionNonce, share: &Share, charter: Option<&Digest>) -> Value {
+pub(crate) fn proof(nonce: &PossessionNonce, share: &Share, charter: Option<&Digest>) -> Value {
     let bound = charter.map_or(*nonce, |digest| nonce.bound_to(digest));
     let proof = share.prove_possession(&bound, &mut StdRng::seed_from_u64(5)).to_bytes();
     json!({"nonce": HEXLOWER.encode(&nonce.0), "share": share.index().get(), "proof": HEXLOWER.encode(&proof)})

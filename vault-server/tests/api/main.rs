@@ -9,6 +9,7 @@
 mod approle;
 mod audit;
 mod batch;
+mod bootstrap;
 mod ceremonies;
 mod ceremony_faults;
 mod conformance;

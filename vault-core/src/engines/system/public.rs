@@ -22,6 +22,8 @@ pub static PUBLIC: &[PublicEndpoint] = &[
     endpoint("sys/custody", &[Read], "Tells custodians which vault this is, how old, and whose shares have come"),
     endpoint("sys/custody/acknowledge", &[Write], "Takes a proof that a custodian holds a new share"),
     endpoint("sys/custody/act", &[Write], "Carries out a request that stewards have signed together"),
+    endpoint("sys/custody/bootstrap", &[Read, Write], "An attempt of custodians to bring the vault under a charter"),
+    endpoint("sys/custody/bootstrap/update", &[Write], "Takes a share towards a first charter"),
     endpoint("sys/custody/charter", &[Read], "Gives a charter of the chain to the people of the one in force"),
     endpoint("sys/custody/check", &[Write], "Takes a proof that a custodian holds their share"),
     endpoint("sys/custody/init", &[Write], "Makes the vault by a charter, each share sealed to its custodian"),

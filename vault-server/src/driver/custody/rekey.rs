@@ -4,12 +4,12 @@
 use std::sync::Arc;
 
 use vault_core::audit::{Ceremony, CeremonyEvent};
-use vault_core::custody::{Acknowledged, Custody, Occasion, Pending};
+use vault_core::custody::{Acknowledged, Custody, Occasion, Pending, SignedCharter};
 use vault_core::id::AttemptId;
 use vault_core::refusal::{Class, Refusal};
 use vault_core::seal::SealConfig;
 use vault_core::seal::renew::{DrawError, NewSeal};
-use vault_core::sharing::ShareIndex;
+use vault_core::sharing::{Share, ShareIndex};
 
 use super::{CharterAsk, CheckUp, HandedOut, judge, seal_shares};
 use crate::driver::ceremonies::Standing;
@@ -51,25 +51,37 @@ impl Vault {
     /// have signed.
     pub async fn begin_charter_rekey(self: &Arc<Self>, ask: CharterAsk, caller: Caller) -> Result<HandedOut, Refusal> {
         let vault = Arc::clone(self);
-        self.to_its_end(async move { vault.hand_out_pending(ask, caller).await }).await
+        self.to_its_end(async move { vault.hand_out_next(ask, caller).await }).await
     }
 
-    async fn hand_out_pending(&self, ask: CharterAsk, caller: Caller) -> Result<HandedOut, Refusal> {
+    async fn hand_out_next(&self, ask: CharterAsk, caller: Caller) -> Result<HandedOut, Refusal> {
         let standing = Standing::stranger(caller);
         let (_ceremonies, open) = self.ceremonies().await?;
         let present = open.unsealed.custody().ok_or_else(without_charter)?;
         let charter = judge(&ask.envelope, Some(present.charter().charter()))?;
-        let place = (Ceremony::CharterRekey, Some(AttemptId::random(&mut self.environment.rng())));
-        self.record_ceremony(&open, place, CeremonyEvent::Begin { displaced: None }, &standing).await?;
         let now = self.environment.now();
         let config = open.unsealed.config();
         let drawn = NewSeal::draw_by_charter(&charter, &config, &present, now, &mut self.environment.rng());
-        let (new, shares) = drawn.map_err(|error| draw_refusal(&error))?;
-        let sealed_shares = seal_shares(&charter, shares).await?;
-        let handed_out = (sealed_shares.clone(), ask.keep);
-        let custody = self.sign_handout((Occasion::Rekey, &charter), new.config(), handed_out, open.barrier())?;
+        let drawn = drawn.map_err(|error| draw_refusal(&error))?;
+        self.hand_out_pending(&open, (Occasion::Rekey, &charter), drawn, ask.keep, &standing).await
+    }
+
+    /// Seals new shares to their custodians and stores them with their key, to wait for acknowledgements.
+    pub(super) async fn hand_out_pending(
+        &self,
+        open: &Open,
+        (occasion, charter): (Occasion, &SignedCharter),
+        (new, shares): (NewSeal, Vec<Share>),
+        keep: bool,
+        standing: &Standing,
+    ) -> Result<HandedOut, Refusal> {
+        let place = (Ceremony::CharterRekey, Some(AttemptId::random(&mut self.environment.rng())));
+        self.record_ceremony(open, place, CeremonyEvent::Begin { displaced: None }, standing).await?;
+        let sealed_shares = seal_shares(charter, shares).await?;
+        let handed_out = (sealed_shares.clone(), keep);
+        let custody = self.sign_handout((occasion, charter), new.config(), handed_out, open.barrier())?;
         let pending = Pending::begin(new.with_custody(custody))?;
-        self.store_pending(&open, &pending).await?;
+        self.store_pending(open, &pending).await?;
         Ok(HandedOut { custody: Arc::clone(pending.custody()), sealed_shares })
     }
 
@@ -146,7 +158,7 @@ impl Vault {
     }
 }
 
-fn draw_refusal(error: &DrawError) -> Refusal {
+pub(super) fn draw_refusal(error: &DrawError) -> Refusal {
     match error {
         DrawError::NotTheNext | DrawError::Structure(_) => Refusal::invalid(error.to_string()),
         other => Refusal::internal(other.to_string()),
@@ -154,7 +166,7 @@ fn draw_refusal(error: &DrawError) -> Refusal {
 }
 
 fn without_charter() -> Refusal {
-    Refusal::invalid("the vault has no charter: its shares were handed out in clear")
+    Refusal::invalid("the vault has no charter, its shares were handed out in clear: keyturn bootstrap finish")
 }
 
 fn nothing_pending() -> Refusal {

@@ -56,6 +56,8 @@ const ENDPOINTS: &[(&str, Endpoint)] = &[
     ("sys/custody", custody::answer),
     ("sys/custody/acknowledge", custody::possession::acknowledge),
     ("sys/custody/act", custody::act::answer),
+    ("sys/custody/bootstrap", custody::bootstrap::answer),
+    ("sys/custody/bootstrap/update", custody::bootstrap::update),
     ("sys/custody/charter", custody::charter::answer),
     ("sys/custody/check", custody::possession::check),
     ("sys/custody/init", custody::handout::init),

@@ -16,10 +16,10 @@ pub(in crate::http::public) fn answer(call: Call<'_>) -> Answer<'_> {
         let status = call.edge.vault.status().await?;
         // Whether there is a charter, or such an epoch, is nothing for strangers.
         let denied = Refusal::denied;
-        let custody = status.custody.as_ref().ok_or_else(denied)?;
         let fingerprint = call.parameter("person").ok_or_else(denied)?;
         let pending = call.edge.vault.pending_shares().await?;
-        name_of(custody, pending.as_ref(), fingerprint).ok_or_else(denied)?;
+        name_of(&status, pending.as_ref(), fingerprint).ok_or_else(denied)?;
+        let custody = status.custody.as_ref().ok_or_else(|| Refusal::invalid("no charter is in force yet"))?;
         let newest = custody.charter().charter().epoch();
         let epoch = match call.parameter("epoch") {
             None => newest,

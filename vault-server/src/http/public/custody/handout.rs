@@ -34,7 +34,7 @@ fn read(call: &Call<'_>) -> Result<CharterAsk, Refusal> {
     Ok(CharterAsk { envelope: charter, keep })
 }
 
-fn describe(made: &Made) -> HandedOut {
+pub(super) fn describe(made: &Made) -> HandedOut {
     let (custody, statement) = (&made.custody, made.custody.statement());
     let pairs = statement.shares.iter().zip(&made.sealed_shares);
     let sealed_shares = pairs.map(|(share, sealed)| SealedShare {

@@ -3,6 +3,7 @@
 //! key in the charter; a stranger sees numbers.
 
 pub(super) mod act;
+pub(super) mod bootstrap;
 pub(super) mod charter;
 pub(super) mod handout;
 pub(super) mod possession;
@@ -34,19 +35,18 @@ pub(super) fn answer(call: Call<'_>) -> Answer<'_> {
             given: progress.given.iter().map(|index| index.get()).collect(),
             deadline: progress.deadline.to_string(),
         });
-        let known = match (&status.custody, call.parameter("person")) {
-            (Some(custody), Some(fingerprint)) => {
+        let known = match call.parameter("person") {
+            Some(fingerprint) => {
                 let pending = vault.pending_shares().await?;
-                match name_of(custody, pending.as_ref(), fingerprint) {
+                match name_of(&status, pending.as_ref(), fingerprint) {
                     Some(name) => {
                         let checkups = vault.checkups(&status).await?;
-                        let person = (name, fingerprint);
-                        Some(tell(custody, person, &status, checkups.as_ref(), pending.as_ref())?)
+                        Some(tell((name, fingerprint), &status, checkups.as_ref(), pending.as_ref())?)
                     }
                     None => None,
                 }
             }
-            _ => None,
+            None => None,
         };
         let custody = Custody {
             vault: config.vault().to_string(),
@@ -67,8 +67,8 @@ pub(super) fn answer(call: Call<'_>) -> Answer<'_> {
 }
 
 /// Names a person of the charter in force, or of the one whose shares are pending: enough have signed that one too.
-fn name_of(custody: &Record, pending: Option<&PendingStatus>, fingerprint: &str) -> Option<String> {
-    let charters = [Some(custody), pending.map(|pending| pending.custody.as_ref())];
+fn name_of(status: &Status, pending: Option<&PendingStatus>, fingerprint: &str) -> Option<String> {
+    let charters = [status.custody.as_deref(), pending.map(|pending| pending.custody.as_ref())];
     let mut found = charters.into_iter().flatten().map(|custody| custody.charter().charter());
     found.find_map(|charter| Some(charter.person_by_fingerprint(fingerprint)?.1.name.to_string()))
 }
@@ -84,12 +84,21 @@ fn seal_config_text(config: &SealConfig) -> Result<String, Refusal> {
 
 /// Writes what a person of the charter may know.
 fn tell(
-    custody: &Record,
     (person, fingerprint): (String, &str),
     status: &Status,
     checkups: Option<&CheckUps>,
     pending: Option<&PendingStatus>,
 ) -> Result<Known, Refusal> {
+    let mut known = Known { person, ..Known::default() };
+    if let Some(custody) = &status.custody {
+        tell_custody(&mut known, custody, status, checkups);
+        known.sealed_shares = sealed_shares(custody, fingerprint);
+    }
+    known.pending = pending.map(|pending| tell_pending(pending, fingerprint)).transpose()?;
+    Ok(known)
+}
+
+fn tell_custody(known: &mut Known, custody: &Record, status: &Status, checkups: Option<&CheckUps>) {
     let charter = custody.charter().charter();
     let given: Vec<ShareIndex> = status.attempt.as_ref().map(|progress| progress.given.clone()).unwrap_or_default();
     let custodian = |(index, person): (ShareIndex, &vault_core::charter::Person)| Custodian {
@@ -98,20 +107,15 @@ fn tell(
         given: given.contains(&index),
         checked_at: checkups.and_then(|checkups| checkups.last(index)).map(|time| time.to_string()),
     };
-    let present: PersonSet = {
+    known.custodians = custody.charter().custodians().map(custodian).collect();
+    known.rule = charter.unseal().text().to_owned();
+    known.record = custody.record().to_json();
+    if status.sealed {
         let slots = charter.shares().slots().into_iter();
-        slots.filter(|slot| given.iter().any(|index| index.get() == slot.number)).map(|slot| slot.person).collect()
-    };
-    let still_needed = if status.sealed { missing_text(&charter.unseal().missing(&present)) } else { String::new() };
-    Ok(Known {
-        person,
-        custodians: custody.charter().custodians().map(custodian).collect(),
-        rule: charter.unseal().text().to_owned(),
-        still_needed,
-        sealed_shares: sealed_shares(custody, fingerprint),
-        record: custody.record().to_json(),
-        pending: pending.map(|pending| tell_pending(pending, fingerprint)).transpose()?,
-    })
+        let present = slots.filter(|slot| given.iter().any(|index| index.get() == slot.number));
+        let present: PersonSet = present.map(|slot| slot.person).collect();
+        known.still_needed = missing_text(&charter.unseal().missing(&present));
+    }
 }
 
 fn tell_pending(pending: &PendingStatus, fingerprint: &str) -> Result<PendingShares, Refusal> {
