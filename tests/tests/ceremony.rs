@@ -148,6 +148,44 @@ fn what_is_over_is_refused(server: Server, folder: &Path, backup: &Path) -> Resu
     Ok(())
 }
 
+/// A vault that was made with shares in clear comes under a charter; the people have SSH keys.
+#[test]
+fn custodians_of_shares_in_clear_bring_their_vault_under_a_charter() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let folder = folder.path().canonicalize()?;
+    let server = Server::start()?;
+    let desk = Desk { server: &server, folder: &folder };
+    desk.ok("command keyturn init --shares 2 --threshold 2 > made; grep -o 'keyturn-share-[^ ]*' made > shares
+        sed -n 1p shares > one; sed -n 2p shares > two; grep -o 'kts\\.[^ ]*' made > root
+        keyturn unseal --share-file one; keyturn unseal --share-file two; command keyturn login < root
+        printf 'format = 1\nepoch = 1\n' > charter.toml
+        for name in ada ben; do
+            ssh-keygen -q -t ed25519 -N '' -f $name
+            keyturn person card --name $name --ssh-key $name.pub >> charter.toml
+        done
+        printf '[team]\nall = [\"ada\", \"ben\"]\n[quorum]\n' >> charter.toml
+        for rule in unseal change charter; do echo \"$rule = '2 of all'\"; done >> charter.toml
+        keyturn charter propose charter.toml
+        keyturn charter sign charter.json --ssh-key ada
+        keyturn charter sign charter.json --ssh-key ben")?;
+    ensure!(desk.ok("keyturn status")?.contains("handed out in clear"), "status says so");
+    let begun = desk.ok("keyturn bootstrap finish charter.json")?;
+    ensure!(begun.contains("0 of 2 present shares given"), "{begun}");
+    desk.ok("sed 's/2 of all/1 of all/' charter.toml > other.toml")?;
+    let refused = desk.fails("keyturn bootstrap agree other.toml --share-file one")?;
+    ensure!(refused.contains("another charter") && refused.contains("was not given"), "{refused}");
+    ensure!(desk.ok("keyturn bootstrap agree charter.json --share-file one")?.contains("1 of 2"), "one agreed");
+    desk.ok("keyturn bootstrap agree charter.toml --share-file two --out handout")?;
+    ensure!(desk.ok("keyturn status")?.contains("handed out in clear"), "the old shares are in force");
+    desk.ok("keyturn token lookup")?;
+    desk.ok("keyturn share acknowledge --charter charter.toml --ssh-key ada")?;
+    let done = desk.ok("keyturn share acknowledge --charter charter.toml --ssh-key ben")?;
+    ensure!(done.contains("All new shares are in force"), "{done}");
+    desk.fails("keyturn token lookup")?;
+    ensure!(desk.ok("keyturn status --ssh-key ada")?.contains("charter  epoch 1"), "the charter is in force");
+    Ok(())
+}
+
 /// Splits a block into commands: a line each, but a here-document with its lines.
 fn commands(block: &str) -> Vec<String> {
     if block.contains("<<") {

@@ -68,6 +68,9 @@ pub struct Known {
     pub rule: String,
     /// Who is still needed to unseal, as `1 more of operations`; empty when nobody is.
     pub still_needed: String,
+    /// Which limit on check-ups is breached: `kept` (none), `soft` or `hard`.
+    #[serde(default)]
+    pub checkup_limit: String,
     /// The shares of the person who asks, if they are kept beside the vault.
     pub sealed_shares: Vec<SealedShare>,
     /// The record of the ceremony that made the shares: an envelope as text.
@@ -88,6 +91,9 @@ pub struct Custodian {
     pub given: bool,
     /// When they last showed that they hold it, RFC 3339.
     pub checked_at: Option<String>,
+    /// Whether that is too long ago.
+    #[serde(default)]
+    pub overdue: bool,
 }
 
 /// A share as it was sealed to its custodian.

@@ -169,3 +169,70 @@ pub(crate) async fn prove(
         proof: HEXLOWER.encode(&proof.to_bytes()),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use vault_core::barrier::Barrier;
+    use vault_core::charter::PAYLOAD_TYPE;
+    use vault_core::custody::{Custody as Record, Handout, Occasion, SignedCharter};
+    use vault_core::envelope::Signature;
+    use vault_core::id::VaultId;
+    use vault_core::seal::renew::NewSeal;
+    use vault_core::time::Timestamp;
+    use vault_custody::card::PersonName;
+    use vault_custody::identity::Identity;
+    use vault_custody::signing::{IdentitySigner, Signer};
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_800_000_000_000_000_000);
+
+    /// What a server shows of a vault of one person: configuration, record, and the share.
+    fn vault(id: u8) -> (String, String, Share) {
+        let rng = &mut rand::rng();
+        let ann = Identity::random(PersonName::parse("ann").unwrap(), rng);
+        let rules =
+            "[team]\nall = [\"ann\"]\n[quorum]\nunseal = \"1 of all\"\nchange = \"1 of all\"\ncharter = \"1 of all\"\n";
+        let text = format!("format = 1\nepoch = 1\n{}{rules}", ann.card().to_toml());
+        let mut envelope = Envelope::new(PAYLOAD_TYPE, text.as_bytes());
+        let signer = IdentitySigner::new(&ann);
+        let bytes = signer.sign(&envelope.signed_bytes()).unwrap().as_bytes().to_vec();
+        envelope.add(Signature { key_id: signer.key().fingerprint(), bytes });
+        let charter = SignedCharter::judge(envelope, None).unwrap();
+        let structure = charter.charter().shares().structure().unwrap();
+        let (new, mut shares) = NewSeal::first(structure, VaultId([id; 16]), NOW, rng).unwrap();
+        let handout = Handout {
+            occasion: Occasion::Init,
+            charter: &charter,
+            config: new.config(),
+            sealed_shares: vec![b"sealed".to_vec()],
+            keep: true,
+        };
+        let record = Record::sign(handout, &Barrier::generate(VaultId([id; 16]), NOW, rng), NOW).unwrap();
+        let config = String::from_utf8(new.config().to_json().unwrap()).unwrap();
+        (config, record.record().to_json(), shares.remove(0))
+    }
+
+    fn says(outcome: Result<Public, Failure>) -> String {
+        match outcome {
+            Err(Failure::Other(error)) => format!("{error:#}"),
+            Err(_) => "another failure".to_owned(),
+            Ok(_) => "believed".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_server_that_lies_about_its_commitments_gets_no_share() {
+        let (config, record, share) = vault(1);
+        assert!(Public::read(&config, &record).is_ok_and(|public| public.check(&share).is_ok()));
+        // Commitments of its own making, for which it has no record of the ceremony.
+        let (other, other_record, _) = vault(1);
+        assert!(says(Public::read(&other, &record)).contains("do not trust this server"));
+        // With a record of its own making too, the share itself does not fit.
+        let lying = Public::read(&other, &other_record).ok().unwrap();
+        let Err(Failure::Other(error)) = lying.check(&share) else { panic!("the share fits what was made up") };
+        assert!(error.to_string().contains("was not given: share 1 is not genuine"), "{error}");
+        let altered = record.replace("payload\": \"ew", "payload\": \"fw");
+        assert!(says(Public::read(&config, &altered)).contains("record of the ceremony"));
+    }
+}

@@ -122,7 +122,7 @@ impl Encounter {
                 .map(|charter| RememberedCharter { epoch: charter.epoch, digest: charter.digest.clone() }),
         };
         let mut doubts = load()?.doubts(&custody.vault, &seen);
-        if let (Some(person), Some(_)) = (person, &custody.known) {
+        if let (Some(person), Some(_), Some(_)) = (person, &custody.known, &custody.charter) {
             let fetched = client.charter(person, None).await?;
             doubts.extend(outside_charter(&fetched.charter, seen.server_key.as_ref())?);
         }

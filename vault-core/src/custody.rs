@@ -7,6 +7,7 @@
 
 pub mod act;
 mod checkups;
+mod health;
 mod pending;
 mod questions;
 mod statement;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub use act::{Act, SignedAct};
 pub use checkups::{CHECKUPS_ROW, CheckUps, CheckUpsError};
+pub use health::{CHECKUP_SPAN, Health, Limit};
 pub use pending::{Acknowledged, Pending};
 pub use questions::{NotOpen, QUESTION_SPAN, Questions};
 pub use statement::{Occasion, PAYLOAD_TYPE, ShareStatement, Statement};

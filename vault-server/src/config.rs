@@ -22,6 +22,9 @@ pub struct Settings {
     /// How the vault is unsealed.
     #[serde(default)]
     pub seal: SealSettings,
+    /// What is expected of custodians.
+    #[serde(default)]
+    pub custody: CustodySettings,
     /// Within which bounds snapshots are taken and restored.
     #[serde(default)]
     pub snapshot: SnapshotSettings,
@@ -108,6 +111,14 @@ pub struct SealSettings {
     pub attempt_seconds_max: u64,
 }
 
+/// What is expected of custodians.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CustodySettings {
+    /// How many days a custodian may go without a check-up.
+    pub checkup_days: u64,
+}
+
 /// Within which bounds snapshots are taken and restored.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -147,6 +158,12 @@ impl Default for ListenerSettings {
 impl Default for SealSettings {
     fn default() -> Self {
         Self { attempt_seconds_max: 600 }
+    }
+}
+
+impl Default for CustodySettings {
+    fn default() -> Self {
+        Self { checkup_days: 90 }
     }
 }
 
@@ -234,6 +251,7 @@ impl Settings {
             ("idle_seconds_max", listener.idle_seconds_max),
             ("shutdown_seconds_max", listener.shutdown_seconds_max),
             ("attempt_seconds_max", self.seal.attempt_seconds_max),
+            ("checkup_days", self.custody.checkup_days),
             ("restore_bytes_max", self.snapshot.restore_bytes_max),
             ("transfer_seconds_max", self.snapshot.transfer_seconds_max),
             ("cache_bytes_max", self.storage.cache_bytes_max),

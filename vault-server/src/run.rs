@@ -93,6 +93,7 @@ async fn open_vault(settings: &Settings) -> anyhow::Result<Arc<Vault>> {
     let log = AuditLog::open(&settings.audit.path)?;
     let driver = DriverSettings {
         seal: seal::SealSettings { attempt_span: Span(settings.seal.attempt_seconds_max) },
+        checkup_span: Span(settings.custody.checkup_days.saturating_mul(86_400)),
         snapshots: snapshot_settings(settings),
         devices: DeviceRules {
             directory: settings.audit.devices_directory.clone(),

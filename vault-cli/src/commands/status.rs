@@ -66,8 +66,17 @@ fn custodians(known: &Known) -> Result<(), Failure> {
     for one in &known.custodians {
         let seen =
             one.checked_at.as_deref().map_or_else(|| "never checked in".to_owned(), |at| format!("checked in {at}"));
+        let overdue = if one.overdue { ", overdue" } else { "" };
         let given = if one.given { ", share given" } else { "" };
-        output::line(&format!("share {:<3} {:width$}  {seen}{given}", one.number, one.person))?;
+        output::line(&format!("share {:<3} {:width$}  {seen}{overdue}{given}", one.number, one.person))?;
+    }
+    match known.checkup_limit.as_str() {
+        "soft" => output::line("Somebody is overdue. Next, each of them: keyturn share check --identity FILE")?,
+        "hard" => output::line(
+            "One more custodian to lose, and the vault may never open again. Next, those who are overdue: keyturn share \
+             check; if they cannot, replace them (docs/ceremony.md)",
+        )?,
+        _ => {}
     }
     if let Some(pending) = &known.pending {
         let waiting = pending.waiting_for.join(", ");

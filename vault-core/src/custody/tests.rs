@@ -16,6 +16,7 @@ use crate::seal::{
 };
 use crate::sharing::{PossessionError, PossessionNonce, Share, ShareError};
 use crate::store::{Batch, Row, Write};
+use crate::time::Span;
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000_000_000);
 const VAULT: VaultId = VaultId([0xB0; 16]);
@@ -254,7 +255,7 @@ fn the_new_shares_count_once_every_custodian_holds_theirs() {
         let proof = share.prove_possession(&NONCE.bound_to(&second_charter().charter().digest()), &mut rng(4));
         pending.check(share.index(), &NONCE, &proof).unwrap();
         assert!(house.open(&house.shares).is_ok(), "the old shares are in force");
-        let seen = NOW.after(crate::time::Span(position as u64));
+        let seen = NOW.after(Span(position as u64));
         match pending.acknowledge(share.index(), seen) {
             Acknowledged::More(more) => pending = more,
             Acknowledged::All { new, checkups } => {
@@ -329,6 +330,42 @@ fn checkups_of_older_shares_count_for_nothing() {
     assert_eq!(CheckUps::read(Some(&row), Epoch(4)).unwrap().last(index), None);
     assert_eq!(CheckUps::read(None, Epoch(3)).unwrap(), CheckUps::new(Epoch(3)));
     assert!(CheckUps::read(Some(b"{}"), Epoch(3)).is_err());
+}
+
+/// Two of alice, bob, carol and one of dan, erin.
+#[test]
+fn a_custodian_who_is_overdue_breaches_a_soft_limit_and_too_few_of_them_a_hard_one() {
+    let custody = House::new(true).custody();
+    let (span, day) = (Span(90 * 86_400), 86_400);
+    let later = NOW.after(Span(90 * 86_400));
+    let judge = |seen: &[u8], now| {
+        let mut checkups = CheckUps::new(Epoch(1));
+        seen.iter().for_each(|number| checkups.note(ShareIndex::new(*number).unwrap(), NOW.after(Span(day))));
+        let health = custody.health(NOW, &checkups, now, span);
+        (health.limit, health.overdue.join(" "))
+    };
+    assert_eq!(judge(&[], Timestamp(later.0 - 1)), (Limit::Kept, String::new()), "the handout counts");
+    assert_eq!(judge(&[1, 2, 3, 4, 5], later), (Limit::Kept, String::new()));
+    assert_eq!(judge(&[1, 2, 3, 4, 5], later.after(Span(day))).0, Limit::Hard);
+    assert_eq!(judge(&[1, 2, 4, 5], later), (Limit::Hard, "carol".to_owned()), "alice or bob is one too many to lose");
+    assert_eq!(judge(&[1, 2, 3, 5], later), (Limit::Hard, "dan".to_owned()));
+    assert_eq!(judge(&[], later).1, "alice bob carol dan erin");
+    let rules = RULES.replace("2 of security and", "1 of security and");
+    let charter = SignedCharter::judge(signed(&text(None, &FIVE, &rules), &["alice", "bob", "dan"]), None).unwrap();
+    let (new, shares) =
+        NewSeal::first(charter.charter().shares().structure().unwrap(), VAULT, NOW, &mut rng(1)).unwrap();
+    let handout = Handout {
+        occasion: Occasion::Init,
+        charter: &charter,
+        config: new.config(),
+        sealed_shares: sealed(&shares),
+        keep: true,
+    };
+    let custody = Custody::sign(handout, &Barrier::generate(VAULT, NOW, &mut rng(1)), NOW).unwrap();
+    let mut checkups = CheckUps::new(Epoch(1));
+    [1, 2, 4, 5].iter().for_each(|number| checkups.note(ShareIndex::new(*number).unwrap(), NOW.after(Span(day))));
+    let health = custody.health(NOW, &checkups, later, span);
+    assert_eq!((health.limit, health.custodians, health.overdue), (Limit::Soft, 5, vec!["carol".to_owned()]));
 }
 
 #[test]

@@ -25,11 +25,12 @@ use arc_swap::ArcSwapOption;
 use tokio::sync::{Mutex, Notify, Semaphore, oneshot, watch};
 use vault_core::approval::Gate;
 use vault_core::barrier::Barrier;
-use vault_core::custody::Questions;
+use vault_core::custody::{CHECKUP_SPAN, Questions};
 use vault_core::flow::Recorded;
 use vault_core::quota::Usage;
 use vault_core::refusal::{Class, Refusal};
 use vault_core::seal::{SealSettings, Unsealed};
+use vault_core::time::Span;
 
 use crate::audit_log::AuditLog;
 use crate::audit_log::devices::DeviceRules;
@@ -58,6 +59,8 @@ use stripes::Stripes;
 pub struct DriverSettings {
     /// What an operator may set about the seal.
     pub seal: SealSettings,
+    /// How long a custodian may go without a check-up.
+    pub checkup_span: Span,
     /// How often dead tokens are looked for.
     pub sweep_interval: Duration,
     /// What the server tells of itself.
@@ -73,6 +76,7 @@ impl Default for DriverSettings {
         let (seal, snapshots) = Default::default();
         Self {
             seal,
+            checkup_span: CHECKUP_SPAN,
             sweep_interval: Duration::from_secs(300),
             facts: KnownFacts::default(),
             devices: DeviceRules::default(),

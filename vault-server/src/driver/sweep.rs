@@ -69,9 +69,12 @@ impl Vault {
             }
             (Chore::Rotate, Some(open)) => self.rotate_if_due(&open).await,
             (Chore::Purge, Some(open)) => self.purge_given_up(&open).await,
-            (Chore::CollectTokens, Some(open)) => {
-                self.collect_tokens(&open).await?;
-                self.purge_given_up(&open).await
+            (Chore::CollectTokens, open) => {
+                if let Some(open) = open {
+                    self.collect_tokens(&open).await?;
+                    self.purge_given_up(&open).await?;
+                }
+                self.watch_custodians().await
             }
             (_, None) => Ok(()),
         }

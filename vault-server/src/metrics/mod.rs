@@ -16,6 +16,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
+use vault_core::custody::{Health, Limit};
 use vault_core::question::MetricsFormat;
 use vault_core::refusal::{Class, Refusal};
 use vault_core::request::Operation;
@@ -100,6 +101,10 @@ pub(crate) struct Metrics {
     pub(crate) audit_seconds: Histogram,
     /// Shares that were refused since the start.
     pub(crate) shares_refused: Counter,
+    custodians: Gauge,
+    custodians_overdue: Gauge,
+    /// 0 kept, 1 soft, 2 hard.
+    custody_limit: Gauge,
 }
 
 /// Durations from 50 µs to about 6.5 s.
@@ -134,6 +139,9 @@ impl Metrics {
             audit_failures: Counter::default(),
             audit_seconds: durations(),
             shares_refused: Counter::default(),
+            custodians: Gauge::default(),
+            custodians_overdue: Gauge::default(),
+            custody_limit: Gauge::default(),
             registry: Registry::default(),
         };
         registry.register("requests", "Requests of an unsealed vault, by how they ended", requests);
@@ -149,6 +157,11 @@ impl Metrics {
         let help = "How long writing and syncing a group of records took";
         registry.register_with_unit("audit_sync_duration", help, Unit::Seconds, made.audit_seconds.clone());
         registry.register("unseal_shares_refused", "Shares that were refused", made.shares_refused.clone());
+        registry.register("custodians", "Custodians of the shares in force", made.custodians.clone());
+        let help = "Custodians who have not checked in for too long";
+        registry.register("custodians_overdue", help, made.custodians_overdue.clone());
+        let help = "The limit on check-ups that is breached: 0 none, 1 soft, 2 hard";
+        registry.register("custody_limit_breached", help, made.custody_limit.clone());
         Self { registry: all, ..made }
     }
 
@@ -165,6 +178,19 @@ impl Metrics {
             counter.inc();
         }
         self.commit_seconds.observe(began.elapsed().as_secs_f64());
+    }
+
+    /// Shows how it stands with the custodians, and tells whether another limit is breached than before.
+    pub(crate) fn custody_is(&self, health: &Health) -> bool {
+        let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        let limit = match health.limit {
+            Limit::Kept => 0,
+            Limit::Soft => 1,
+            Limit::Hard => 2,
+        };
+        self.custodians.set(count(health.custodians));
+        self.custodians_overdue.set(count(health.overdue.len()));
+        self.custody_limit.set(limit) != limit
     }
 
     /// Writes all metrics as they are now.
@@ -217,6 +243,25 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    fn a_limit_on_custodians_is_told_when_it_changes() {
+        let metrics = Metrics::new(Timestamp(0));
+        let health = |limit, overdue: &[&str]| Health {
+            custodians: 5,
+            overdue: overdue.iter().map(|name| (*name).to_owned()).collect(),
+            limit,
+        };
+        assert!(!metrics.custody_is(&health(Limit::Kept, &[])));
+        assert!(metrics.custody_is(&health(Limit::Soft, &["carol"])));
+        assert!(!metrics.custody_is(&health(Limit::Soft, &["carol"])));
+        assert!(metrics.custody_is(&health(Limit::Hard, &["alice", "carol"])));
+        let text = metrics.write(MetricsFormat::Prometheus, Timestamp(0)).unwrap();
+        for line in ["keyturn_custodians 5", "keyturn_custodians_overdue 2", "keyturn_custody_limit_breached 2"] {
+            assert!(text.lines().any(|own| own == line), "{line}");
+        }
+        assert!(!text.contains("carol"), "no name is ever in metrics");
+    }
 
     static DOCUMENT: &str = include_str!("../../../docs/metrics.md");
 

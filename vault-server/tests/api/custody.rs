@@ -234,6 +234,23 @@ async fn a_custodian_checks_in_sealed_or_not_and_once_for_each_question() {
     assert_eq!((event("checked-up"), event("check-up-refused")), (2, 1));
 }
 
+#[tokio::test]
+async fn who_does_not_check_in_breaches_a_limit_that_status_and_metrics_show() {
+    let (vault, people) = made().await;
+    let limit = async || known(&vault, &people, "dan").await["checkup_limit"].take();
+    assert_eq!(limit().await, json!("kept"));
+    vault.clock.advance_seconds(91 * 86_400);
+    assert_eq!(limit().await, json!("hard"));
+    for name in ["alice", "bob", "carol", "dan", "erin"] {
+        let mine = share(&vault, &people, name).await;
+        let sent = proof(&question(&vault).await, &mine, None);
+        vault.expect_as("", 200, "POST", "sys/custody/check", Some(sent)).await;
+    }
+    let seen = known(&vault, &people, "dan").await;
+    assert_eq!(seen["checkup_limit"], json!("kept"));
+    assert!(seen["custodians"].as_array().unwrap().iter().all(|one| one["overdue"] == json!(false)));
+}
+
 /// One leaves, one joins: the old shares work until the last new custodian has shown theirs, then the new ones do.
 #[tokio::test]
 async fn new_shares_come_into_force_when_every_custodian_holds_theirs() {

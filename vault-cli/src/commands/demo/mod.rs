@@ -1,5 +1,6 @@
 //! `keyturn demo`: the main job from end to end, through the public interfaces of a real server.
 
+mod custody;
 mod process;
 mod story;
 
@@ -23,6 +24,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let server = Process::start(folder.path())?;
     let told = story::tell(&server, arguments.keep).await?;
     if !arguments.keep {
+        let second_folder = tempfile::Builder::new().prefix("keyturn-demo-").tempdir()?;
+        let second = Process::start(second_folder.path())?;
+        custody::tell(&second.client(None)?).await?;
         return line(&told);
     }
     let folder: PathBuf = folder.keep();

@@ -1,7 +1,7 @@
 //! Takes proofs that custodians hold their shares, sealed or not.
 
 use vault_core::audit::SealEvent;
-use vault_core::custody::{CHECKUPS_ROW, CheckUps};
+use vault_core::custody::{CHECKUPS_ROW, CheckUps, Health, Limit};
 use vault_core::refusal::{Class, Refusal};
 use vault_core::seal::SealConfig;
 use vault_core::sharing::{PossessionNonce, PossessionProof, ShareIndex};
@@ -50,6 +50,8 @@ impl Vault {
         self.record_seal_event(event, caller).await?;
         self.note_checkup(config, checkup.index, now).await?;
         questions.close(&checkup.nonce, now);
+        drop(questions);
+        self.watch_custodians().await?;
         Ok(now)
     }
 
@@ -59,6 +61,31 @@ impl Vault {
         let row = self.storage.get(&CHECKUPS_ROW).await.map_err(|error| store_refusal(&error))?;
         let read = CheckUps::read(row.as_ref().map(|row| row.value.as_ref()), config.epoch());
         read.map(Some).map_err(|error| Refusal::internal(error.to_string()))
+    }
+
+    /// Judges when custodians were seen last; none where shares have no custodians.
+    pub(crate) fn custody_health(&self, status: &Status, checkups: Option<&CheckUps>) -> Option<Health> {
+        let (custody, config) = (status.custody.as_ref()?, status.config.as_ref()?);
+        let (now, span) = (self.environment.now(), self.settings.checkup_span);
+        Some(custody.health(config.created_at(), checkups?, now, span))
+    }
+
+    /// Shows in metrics how it stands with the custodians, and logs when a limit is breached or kept again.
+    pub(in crate::driver) async fn watch_custodians(&self) -> Result<(), Refusal> {
+        let status = self.status().await?;
+        let checkups = self.checkups(&status).await?;
+        let Some(health) = self.custody_health(&status, checkups.as_ref()) else { return Ok(()) };
+        let overdue = health.overdue.join(", ");
+        if self.metrics.custody_is(&health) {
+            match health.limit {
+                Limit::Kept => tracing::info!("every custodian has checked in"),
+                Limit::Soft => tracing::warn!("custodians have not checked in for too long: {overdue}"),
+                Limit::Hard => tracing::error!(
+                    "one more custodian to lose, and the vault may never open again; not checked in for too long: {overdue}"
+                ),
+            }
+        }
+        Ok(())
     }
 
     async fn note_checkup(&self, config: &SealConfig, index: ShareIndex, now: Timestamp) -> Result<(), Refusal> {

@@ -13,7 +13,7 @@ use http::StatusCode;
 use vault_api::custody::{Custodian, Custody, CustodyAttempt, CustodyCharter, Known, PendingShares, SealedShare};
 use vault_core::charter::chain::missing_text;
 use vault_core::charter::{Charter, PersonSet};
-use vault_core::custody::{CheckUps, Custody as Record};
+use vault_core::custody::{CheckUps, Custody as Record, Health};
 use vault_core::refusal::Refusal;
 use vault_core::seal::SealConfig;
 use vault_core::sharing::ShareIndex;
@@ -41,7 +41,9 @@ pub(super) fn answer(call: Call<'_>) -> Answer<'_> {
                 match name_of(&status, pending.as_ref(), fingerprint) {
                     Some(name) => {
                         let checkups = vault.checkups(&status).await?;
-                        Some(tell((name, fingerprint), &status, checkups.as_ref(), pending.as_ref())?)
+                        let health = vault.custody_health(&status, checkups.as_ref());
+                        let seen = (checkups.as_ref(), health.as_ref());
+                        Some(tell((name, fingerprint), &status, seen, pending.as_ref())?)
                     }
                     None => None,
                 }
@@ -86,19 +88,24 @@ fn seal_config_text(config: &SealConfig) -> Result<String, Refusal> {
 fn tell(
     (person, fingerprint): (String, &str),
     status: &Status,
-    checkups: Option<&CheckUps>,
+    seen: (Option<&CheckUps>, Option<&Health>),
     pending: Option<&PendingStatus>,
 ) -> Result<Known, Refusal> {
     let mut known = Known { person, ..Known::default() };
     if let Some(custody) = &status.custody {
-        tell_custody(&mut known, custody, status, checkups);
+        tell_custody(&mut known, custody, status, seen);
         known.sealed_shares = sealed_shares(custody, fingerprint);
     }
     known.pending = pending.map(|pending| tell_pending(pending, fingerprint)).transpose()?;
     Ok(known)
 }
 
-fn tell_custody(known: &mut Known, custody: &Record, status: &Status, checkups: Option<&CheckUps>) {
+fn tell_custody(
+    known: &mut Known,
+    custody: &Record,
+    status: &Status,
+    (checkups, health): (Option<&CheckUps>, Option<&Health>),
+) {
     let charter = custody.charter().charter();
     let given: Vec<ShareIndex> = status.attempt.as_ref().map(|progress| progress.given.clone()).unwrap_or_default();
     let custodian = |(index, person): (ShareIndex, &vault_core::charter::Person)| Custodian {
@@ -106,8 +113,10 @@ fn tell_custody(known: &mut Known, custody: &Record, status: &Status, checkups: 
         person: person.name.to_string(),
         given: given.contains(&index),
         checked_at: checkups.and_then(|checkups| checkups.last(index)).map(|time| time.to_string()),
+        overdue: health.is_some_and(|health| health.overdue.contains(&person.name.to_string())),
     };
     known.custodians = custody.charter().custodians().map(custodian).collect();
+    known.checkup_limit = health.map(|health| health.limit.word().to_owned()).unwrap_or_default();
     known.rule = charter.unseal().text().to_owned();
     known.record = custody.record().to_json();
     if status.sealed {
