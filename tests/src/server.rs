@@ -185,3 +185,33 @@ pub fn audit_text(home: &Home) -> Result<String> {
     let path: &Path = &home.path("audit.jsonl");
     std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))
 }
+
+/// The files of a store.
+const STORE: [&str; 2] = ["keyturn.db", "keyturn.db-wal"];
+
+/// Copies the store of a server that is stopped, as a backup or a thief does.
+///
+/// # Errors
+/// Fails when a file cannot be copied.
+pub fn copy_store(home: &Home, to: &Path) -> Result<()> {
+    copy_files(&home.path(""), to)
+}
+
+/// Puts an older store in the place of the one that is there.
+///
+/// # Errors
+/// Fails when a file cannot be copied.
+pub fn put_store_back(backup: &Path, home: &Home) -> Result<()> {
+    for file in STORE {
+        // A file that is not there is gone already.
+        let _ = std::fs::remove_file(home.path(file));
+    }
+    copy_files(backup, &home.path(""))
+}
+
+fn copy_files(from: &Path, to: &Path) -> Result<()> {
+    for file in STORE.iter().filter(|file| from.join(file).exists()) {
+        std::fs::copy(from.join(file), to.join(file))?;
+    }
+    Ok(())
+}

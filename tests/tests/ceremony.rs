@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use anyhow::{Context, Result, ensure};
-use tests::server::{Home, Server};
+use tests::server::{Home, Server, copy_store, put_store_back};
 
 /// What everybody types when a passphrase is asked for.
 const TYPIST: &str = "keyturn() { printf 'correct horse battery\\n' | command keyturn \"$@\"; }\n";
@@ -96,7 +96,7 @@ fn seven_people_follow_the_runbook_and_a_server_that_is_killed_at_each_step_lose
     desk.ok("cp handout/share-1-3-carol.age carol.age && cp handout/share-1-1-alice.age alice-old.age")?;
     let backup = tempfile::tempdir()?;
     let stopped = server.kill()?;
-    copy_store(&stopped.path(""), backup.path())?;
+    copy_store(&stopped, backup.path())?;
     server = stopped.start()?;
     Desk { server: &server, folder: &folder }.unseal(&OPENERS)?;
 
@@ -135,10 +135,7 @@ fn what_is_over_is_refused(server: Server, folder: &Path, backup: &Path) -> Resu
     ensure!(progress.contains("Come so far: nobody"), "{progress}");
 
     let stopped = server.kill()?;
-    for file in STORE {
-        let _ = std::fs::remove_file(stopped.path(file));
-    }
-    copy_store(backup, &stopped.path(""))?;
+    put_store_back(backup, &stopped)?;
     let server = stopped.start()?;
     let desk = Desk { server: &server, folder };
     let noticed = desk.fails("keyturn unseal --identity bob.json")?;
@@ -178,11 +175,15 @@ fn custodians_of_shares_in_clear_bring_their_vault_under_a_charter() -> Result<(
     desk.ok("keyturn bootstrap agree charter.toml --share-file two --out handout")?;
     ensure!(desk.ok("keyturn status")?.contains("handed out in clear"), "the old shares are in force");
     desk.ok("keyturn token lookup")?;
-    desk.ok("keyturn share acknowledge --charter charter.toml --ssh-key ada")?;
+    let own = "--ssh-key ada --sealed-share handout/share-2-1-ada.age";
+    desk.fails("keyturn share acknowledge --ssh-key ada --sealed-share handout/share-2-2-ben.age")?;
+    desk.ok(&format!("keyturn share acknowledge --charter charter.toml {own}"))?;
     let done = desk.ok("keyturn share acknowledge --charter charter.toml --ssh-key ben")?;
     ensure!(done.contains("All new shares are in force"), "{done}");
     desk.fails("keyturn token lookup")?;
     ensure!(desk.ok("keyturn status --ssh-key ada")?.contains("charter  epoch 1"), "the charter is in force");
+    let checked = desk.ok("keyturn charter check charter.toml --ssh-key ada")?;
+    ensure!(!checked.contains("no recent check-up"), "an acknowledgement is a check-up: {checked}");
     Ok(())
 }
 
@@ -192,15 +193,4 @@ fn commands(block: &str) -> Vec<String> {
         return vec![block.to_owned()];
     }
     block.lines().map(str::to_owned).collect()
-}
-
-const STORE: [&str; 2] = ["keyturn.db", "keyturn.db-wal"];
-
-fn copy_store(from: &Path, to: &Path) -> Result<()> {
-    for file in STORE {
-        if from.join(file).exists() {
-            std::fs::copy(from.join(file), to.join(file))?;
-        }
-    }
-    Ok(())
 }

@@ -1,22 +1,8 @@
 //! A vault that was put back to an older state, or exchanged for another, is noticed by the next custodian.
 
-use std::path::Path;
-
 use anyhow::{Context, Result, ensure};
-use tests::server::{Home, Server};
+use tests::server::{Home, Server, copy_store, put_store_back};
 use tests::terminal::{Terminal, handed_out};
-
-const STORE: [&str; 2] = ["keyturn.db", "keyturn.db-wal"];
-
-/// Copies the files of a store, as a backup or a thief does.
-fn copy_store(from: &Path, to: &Path) -> Result<()> {
-    for file in STORE {
-        if from.join(file).exists() {
-            std::fs::copy(from.join(file), to.join(file))?;
-        }
-    }
-    Ok(())
-}
 
 /// Makes a vault with one share and gives it.
 fn made_and_unsealed(terminal: &Terminal<'_>) -> Result<(String, String)> {
@@ -34,7 +20,7 @@ fn an_old_copy_of_the_store_is_noticed_before_a_share_is_given() -> Result<()> {
     let server = Server::start()?;
     let (share, root) = made_and_unsealed(&Terminal::in_home(&server, home.path())?)?;
     let stopped = server.kill()?;
-    copy_store(&stopped.path(""), backup.path())?;
+    copy_store(&stopped, backup.path())?;
 
     let server = stopped.start()?;
     let terminal = Terminal::in_home(&server, home.path())?;
@@ -43,10 +29,7 @@ fn an_old_copy_of_the_store_is_noticed_before_a_share_is_given() -> Result<()> {
     terminal.ok("keyturn write cubbyhole/x", "{\"a\": \"b\"}")?;
     terminal.run("keyturn status", "")?;
     let stopped = server.kill()?;
-    for file in STORE {
-        let _ = std::fs::remove_file(stopped.path(file));
-    }
-    copy_store(backup.path(), &stopped.path(""))?;
+    put_store_back(backup.path(), &stopped)?;
 
     let server = stopped.start()?;
     let terminal = Terminal::in_home(&server, home.path())?;

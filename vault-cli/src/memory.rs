@@ -298,6 +298,29 @@ mod tests {
     }
 
     #[test]
+    fn a_server_key_that_the_charter_does_not_name_is_noticed() {
+        let identity = |name: &str| {
+            let name = vault_custody::card::PersonName::parse(name).unwrap();
+            vault_custody::identity::Identity::random(name, &mut rand::rng())
+        };
+        let rules =
+            "[team]\nall = [\"ann\"]\n[quorum]\nunseal = \"1 of all\"\nchange = \"1 of all\"\ncharter = \"1 of all\"\n";
+        let key = format!("sha256:{}", "a".repeat(64));
+        let with = |server: &str| {
+            let text = format!("format = 1\nepoch = 1\n{}{rules}{server}", identity("ann").card().to_toml());
+            Envelope::new(vault_core::charter::PAYLOAD_TYPE, text.as_bytes()).to_json()
+        };
+        let doubt = |envelope: &str, key: Option<&String>| outside_charter(envelope, key).ok().unwrap();
+        let pinned = with(&format!("[server]\ntls_keys = [\"{key}\"]\n"));
+        let other = format!("sha256:{}", "b".repeat(64));
+        assert_eq!(doubt(&pinned, Some(&key)), None);
+        assert_eq!(doubt(&with(""), Some(&other)), None, "a charter that names none");
+        let found = Some(other.clone());
+        assert_eq!(doubt(&pinned, Some(&other)), Some(Doubt::ServerKeyOutsideCharter { found }));
+        assert_eq!(doubt(&pinned, None), Some(Doubt::ServerKeyOutsideCharter { found: None }));
+    }
+
+    #[test]
     fn what_went_back_or_was_exchanged_is_named() {
         let cases = [
             ("v", seen("a", 1, 40, "k"), Doubt::OlderShares { known: 2, found: 1 }),

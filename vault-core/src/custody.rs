@@ -275,6 +275,11 @@ impl Custody {
         theirs.map(|(index, _)| index).collect()
     }
 
+    /// Gives every share as it was sealed, in the order of their numbers; none where they are not kept here.
+    pub fn sealed_shares(&self) -> &[Vec<u8>] {
+        &self.sealed_shares
+    }
+
     /// Gives a share as it was sealed to its custodian, if it is kept here.
     pub fn sealed_share(&self, index: ShareIndex) -> Option<&[u8]> {
         self.sealed_shares.get(usize::from(index.get()) - 1).map(Vec::as_slice)

@@ -9,6 +9,7 @@ mod init;
 mod rekey;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::spawn_blocking;
 use vault_core::charter::Charter;
@@ -26,6 +27,9 @@ pub use bootstrap::{BootstrapOutcome, BootstrapStatus};
 pub use checkup::CheckUp;
 pub use init::CharterAsk;
 pub use rekey::{AcknowledgeOutcome, PendingStatus};
+
+/// Longest wait for all shares to be sealed to their custodians, plugins among them.
+const SEAL_SHARES_WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// Shares that were sealed to their custodians and no longer exist in clear.
 pub struct HandedOut {
@@ -51,7 +55,10 @@ async fn seal_shares(charter: &SignedCharter, shares: Vec<Share>) -> Result<Vec<
         let pairs = recipients.iter().zip(shares);
         pairs.map(|(recipient, share)| seal_one(recipient, &share)).collect::<Result<Vec<_>, String>>()
     });
-    let sealed = work.await.map_err(|error| Refusal::internal(format!("sealing shares: {error}")))?;
+    // Whoever waits for a plugin holds up the other ceremonies, and sealing.
+    let waited = tokio::time::timeout(SEAL_SHARES_WAIT_MAX, work).await;
+    let worked = waited.map_err(|_| Refusal::invalid("an age plugin did not answer in time: see the recipients"))?;
+    let sealed = worked.map_err(|error| Refusal::internal(format!("sealing shares: {error}")))?;
     sealed.map_err(Refusal::invalid)
 }
 

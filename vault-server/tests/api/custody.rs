@@ -269,6 +269,8 @@ async fn new_shares_come_into_force_when_every_custodian_holds_theirs() {
         .await;
     let made = vault.expect_as("", 200, "POST", "sys/custody/rekey", Some(handout(&next))).await;
     assert_eq!((&made["epoch"], &made["charter"]["epoch"]), (&json!(2), &json!(2)));
+    let again = vault.expect_as("", 200, "POST", "sys/custody/rekey", Some(handout(&next))).await;
+    assert_eq!(again["sealed_shares"], made["sealed_shares"], "the same charter hands out the same shares");
     let old = proof(&question(&vault).await, &old_bob, Some(&digest));
     vault.expect_as("", 400, "POST", "sys/custody/acknowledge", Some(old)).await;
 

@@ -1,5 +1,7 @@
-//! `keyturn charter`: writes, signs and verifies charters. All but `fetch` works offline, from files.
+//! `keyturn charter`: writes, signs and verifies charters. All but `fetch` works offline,
+//! from files; `check` asks the vault for check-ups if it is told who asks.
 
+mod check;
 mod fetch;
 mod propose;
 mod sign;
@@ -11,7 +13,7 @@ use anyhow::Context;
 use clap::Subcommand;
 use serde::Serialize;
 use vault_core::charter::diff::diff;
-use vault_core::charter::report::{Report, warnings};
+use vault_core::charter::report::Report;
 use vault_core::charter::{CHARTER_LENGTH_BYTES_MAX, Charter, CharterError};
 use vault_core::envelope::{ENVELOPE_LENGTH_BYTES_MAX, Envelope};
 
@@ -22,10 +24,7 @@ use crate::output;
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Check a charter, and warn of what is allowed and unwise
-    Check {
-        /// The charter: a TOML file, or an envelope
-        file: PathBuf,
-    },
+    Check(check::Arguments),
     /// Show who may do what by a charter
     Show {
         /// The charter: a TOML file, or an envelope
@@ -50,7 +49,7 @@ pub(crate) enum Command {
 
 pub(crate) async fn run(command: Command, global: &Global) -> Result<(), Failure> {
     match command {
-        Command::Check { file } => check(&file, global),
+        Command::Check(arguments) => check::run(&arguments, global).await,
         Command::Show { file } => {
             let report = Report::of(&charter(&file)?);
             if global.format == Format::Json { json(&report) } else { output::line(report.to_string().trim_end()) }
@@ -68,17 +67,6 @@ pub(crate) async fn run(command: Command, global: &Global) -> Result<(), Failure
         Command::Verify(arguments) => verify::run(&arguments, global),
         Command::Fetch(arguments) => fetch::run(&arguments, global).await,
     }
-}
-
-fn check(file: &Path, global: &Global) -> Result<(), Failure> {
-    let warnings = warnings(&charter(file)?);
-    if global.format == Format::Json {
-        return json(&warnings);
-    }
-    for warning in &warnings {
-        output::line(&format!("warning: {}", warning.text))?;
-    }
-    output::line(&format!("{} is a charter that holds together.", file.display()))
 }
 
 /// Reads a charter, from its text or out of an envelope; signatures are not looked at.

@@ -51,7 +51,9 @@ impl Vault {
         self.note_checkup(config, checkup.index, now).await?;
         questions.close(&checkup.nonce, now);
         drop(questions);
-        self.watch_custodians().await?;
+        if let Err(refusal) = self.watch_custodians().await {
+            tracing::warn!("the check-ups: {}", refusal.private.unwrap_or(refusal.public));
+        }
         Ok(now)
     }
 

@@ -35,6 +35,12 @@ pub enum AcknowledgeOutcome {
     Complete(Arc<Custody>),
 }
 
+/// Tells whether shares by this very charter wait already and can be handed out again.
+fn is_handed_out(pending: &Pending, charter: &SignedCharter) -> bool {
+    let custody = pending.custody();
+    custody.charter().charter().digest() == charter.charter().digest() && !custody.sealed_shares().is_empty()
+}
+
 fn describe(pending: &Pending) -> PendingStatus {
     PendingStatus {
         custody: Arc::clone(pending.custody()),
@@ -59,6 +65,11 @@ impl Vault {
         let (_ceremonies, open) = self.ceremonies().await?;
         let present = open.unsealed.custody().ok_or_else(without_charter)?;
         let charter = judge(&ask.envelope, Some(present.charter().charter()))?;
+        if let Some(pending) = self.read_pending(&open).await?.filter(|pending| is_handed_out(pending, &charter)) {
+            // Whoever sends the same charter again, or missed the answer, takes nobody's acknowledgement away.
+            let custody = Arc::clone(pending.custody());
+            return Ok(HandedOut { sealed_shares: custody.sealed_shares().to_vec(), custody });
+        }
         let now = self.environment.now();
         let config = open.unsealed.config();
         let drawn = NewSeal::draw_by_charter(&charter, &config, &present, now, &mut self.environment.rng());
