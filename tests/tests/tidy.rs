@@ -42,7 +42,6 @@ const CORE_DEPENDENCIES: &[&str] = &[
     "subtle",
     "thiserror",
     "toml",
-    "toml_parser",
     "vsss-rs",
     "x509-parser",
     "zeroize",

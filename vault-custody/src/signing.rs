@@ -5,12 +5,10 @@ mod ssh_keygen;
 use ed25519_dalek::Signer as _;
 
 pub use ssh_keygen::SshKeygen;
+pub use vault_core::envelope::NAMESPACE;
 
 use crate::identity::Identity;
 use vault_core::ssh_key::SshPublicKey;
-
-/// The namespace of SSH signatures (PROTOCOL.sshsig of OpenSSH), so that no signature made for another purpose counts.
-pub const NAMESPACE: &str = "keyturn";
 
 /// A signature.
 #[derive(Clone, PartialEq, Eq, Debug)]

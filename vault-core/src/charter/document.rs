@@ -4,26 +4,16 @@ use std::ops::Range;
 
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
-use toml_parser::Source;
-use toml_parser::lexer::TokenKind;
 
 use super::error::{CharterError, Position, Problem};
-
-/// Most points outside of strings. Names joined by points nest tables, each a level of recursion when they are freed;
-/// a charter has a handful.
-const POINTS_MAX: usize = 512;
 
 /// A text, to say where in it something is wrong.
 #[derive(Clone, Copy)]
 pub(super) struct Document<'d>(pub(super) &'d str);
 
 impl<'d> Document<'d> {
-    /// Reads the text as TOML.
+    /// Reads the text as TOML; the reader bounds how deeply tables and lists are nested.
     pub(super) fn parse(self) -> Result<Spanned<DeTable<'d>>, CharterError> {
-        let points = Source::new(self.0).lex().filter(|token| token.kind() == TokenKind::Dot).count();
-        if points > POINTS_MAX {
-            return Err(self.error(0, Problem::TooDeep));
-        }
         DeTable::parse(self.0).map_err(|error| {
             let reason = error.message().to_owned();
             self.error(error.span().map_or(0, |span| span.start), Problem::Syntax { reason })

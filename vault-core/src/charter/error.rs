@@ -64,9 +64,6 @@ pub enum Problem {
         /// What the reader of TOML says.
         reason: String,
     },
-    /// Names that are joined by points without end.
-    #[error("tables are nested too deeply")]
-    TooDeep,
     /// Another format.
     #[error("format {found} is not known to this version, only 1 is")]
     Format {
@@ -253,7 +250,7 @@ impl Problem {
     /// Says what to do about it, where that is not plain.
     pub fn next_step(&self) -> Option<&'static str> {
         Some(match self {
-            Self::TooLong { .. } | Self::NotText | Self::Syntax { .. } | Self::TooDeep => {
+            Self::TooLong { .. } | Self::NotText | Self::Syntax { .. } => {
                 "Write it as in the example of docs/example-charter.toml."
             }
             Self::Format { .. } => "Write format = 1, or use the version of keyturn that made this charter.",
