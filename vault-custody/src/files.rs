@@ -1,6 +1,8 @@
-//! Files with secrets: written whole or not at all, readable by their owner alone, read within bounds.
+//! Files of people: written whole or not at all, secret ones readable by their owner alone, read within bounds.
 
+use std::fs::Permissions;
 use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use vault_core::secret::SecretBytes;
@@ -38,7 +40,18 @@ pub enum FileError {
 /// # Errors
 /// Answers [`FileError::Exists`] if there is a file of that name, and [`FileError::Io`] for what the system refuses.
 pub fn write_new(path: &Path, content: &[u8]) -> Result<(), FileError> {
-    let file = written(path, content)?;
+    persist_new(path, written(path, content, SECRET)?)
+}
+
+/// Writes a new file for everybody to read, as far as the mask of the process allows; whole or not at all.
+///
+/// # Errors
+/// Answers [`FileError::Exists`] if there is a file of that name, and [`FileError::Io`] for what the system refuses.
+pub fn write_new_public(path: &Path, content: &[u8]) -> Result<(), FileError> {
+    persist_new(path, written(path, content, PUBLIC)?)
+}
+
+fn persist_new(path: &Path, file: tempfile::NamedTempFile) -> Result<(), FileError> {
     match file.persist_noclobber(path) {
         Ok(_) => sync_folder(path),
         Err(failed) if failed.error.kind() == std::io::ErrorKind::AlreadyExists => {
@@ -53,7 +66,19 @@ pub fn write_new(path: &Path, content: &[u8]) -> Result<(), FileError> {
 /// # Errors
 /// Answers [`FileError::Io`] for what the system refuses.
 pub fn replace(path: &Path, content: &[u8]) -> Result<(), FileError> {
-    written(path, content)?.persist(path).map_err(|failed| io(path)(failed.error))?;
+    written(path, content, SECRET)?.persist(path).map_err(|failed| io(path)(failed.error))?;
+    sync_folder(path)
+}
+
+/// Puts a new file in the place of an old one, in one step, with the mode of the old one.
+///
+/// # Errors
+/// Answers [`FileError::Io`] for what the system refuses.
+pub fn replace_public(path: &Path, content: &[u8]) -> Result<(), FileError> {
+    let mode = std::fs::metadata(path).map_err(io(path))?.permissions().mode() & 0o777;
+    let file = written(path, content, SECRET)?;
+    file.as_file().set_permissions(Permissions::from_mode(mode)).map_err(io(path))?;
+    file.persist(path).map_err(|failed| io(path)(failed.error))?;
     sync_folder(path)
 }
 
@@ -71,9 +96,13 @@ pub fn read(path: &Path, length_bytes_max: u64) -> Result<SecretBytes, FileError
     Ok(SecretBytes::new(std::mem::take(&mut *content)))
 }
 
-/// Writes a file without a name that counts yet, in the folder of `path`; temporary files have mode 0600.
-fn written(path: &Path, content: &[u8]) -> Result<tempfile::NamedTempFile, FileError> {
-    let mut file = tempfile::NamedTempFile::new_in(folder(path)).map_err(io(path))?;
+const SECRET: u32 = 0o600;
+const PUBLIC: u32 = 0o666;
+
+/// Writes a file without a name that counts yet, in the folder of `path`.
+fn written(path: &Path, content: &[u8], mode: u32) -> Result<tempfile::NamedTempFile, FileError> {
+    let mut builder = tempfile::Builder::new();
+    let mut file = builder.permissions(Permissions::from_mode(mode)).tempfile_in(folder(path)).map_err(io(path))?;
     file.write_all(content).map_err(io(path))?;
     file.as_file().sync_all().map_err(io(path))?;
     Ok(file)
@@ -93,8 +122,6 @@ fn io(path: &Path) -> impl Fn(std::io::Error) -> FileError {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
     #[test]
@@ -108,7 +135,22 @@ mod tests {
         replace(&path, b"third").unwrap();
         assert_eq!(read(&path, 5).unwrap().expose(), b"third");
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        replace_public(&path, b"fourth").unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left lying about");
         assert!(matches!(write_new(&folder.path().join("no/such"), b""), Err(FileError::Io { .. })));
+    }
+
+    #[test]
+    fn a_public_file_stays_as_readable_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("public");
+        write_new_public(&path, b"first").unwrap();
+        assert!(matches!(write_new_public(&path, b"second"), Err(FileError::Exists { .. })));
+        std::fs::set_permissions(&path, Permissions::from_mode(0o664)).unwrap();
+        replace_public(&path, b"third").unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o664);
+        assert_eq!(read(&path, 5).unwrap().expose(), b"third");
+        assert!(matches!(replace_public(&folder.path().join("none"), b""), Err(FileError::Io { .. })));
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::report::PersonReport;
 use super::{Charter, Digest, Name, Person};
 
 /// What differs between two charters; what is alike is left out.
@@ -14,8 +15,8 @@ pub struct CharterDiff {
     pub epoch: Option<Change<u32>>,
     /// The titles, if they differ.
     pub title: Option<Change<Option<String>>>,
-    /// People who are new.
-    pub people_added: Vec<Name>,
+    /// People who are new, with the keys that they bring.
+    pub people_added: Vec<PersonReport>,
     /// People who are gone.
     pub people_removed: Vec<Name>,
     /// People with another key or recipient.
@@ -82,17 +83,18 @@ pub fn diff(old: &Charter, new: &Charter) -> CharterDiff {
         charter.people().iter().map(|person| (person.name.clone(), person.clone())).collect()
     };
     let (before, after) = (people(old), people(new));
-    let only_in = |these: &BTreeMap<Name, Person>, others: &BTreeMap<Name, Person>| -> Vec<Name> {
-        these.keys().filter(|name| !others.contains_key(*name)).cloned().collect()
-    };
     let missing_of = |these: &[Digest], others: &[Digest]| -> Vec<Digest> {
         these.iter().filter(|key| !others.contains(key)).copied().collect()
     };
     CharterDiff {
         epoch: changed(&old.epoch(), &new.epoch()),
         title: changed(&old.title, &new.title),
-        people_added: only_in(&after, &before),
-        people_removed: only_in(&before, &after),
+        people_added: after
+            .values()
+            .filter(|person| !before.contains_key(&person.name))
+            .map(PersonReport::of)
+            .collect(),
+        people_removed: before.keys().filter(|name| !after.contains_key(*name)).cloned().collect(),
         keys: before.iter().filter_map(|(name, old)| key_change(old, after.get(name)?)).collect(),
         teams: teams(old, new),
         quorums: quorums(old, new),
@@ -179,7 +181,9 @@ impl fmt::Display for CharterDiff {
             let shown = |title: &Option<String>| title.as_ref().map_or("none".to_owned(), |title| format!("{title:?}"));
             writeln!(f, "~ title {} -> {}", shown(old), shown(new))?;
         }
-        self.people_added.iter().try_for_each(|name| writeln!(f, "+ person {name}"))?;
+        for PersonReport { name, fingerprint, key_type, recipient } in &self.people_added {
+            writeln!(f, "+ person {name}: {fingerprint} ({key_type}), {recipient}")?;
+        }
         self.people_removed.iter().try_for_each(|name| writeln!(f, "- person {name}"))?;
         for KeyChange { person, signing_key, recipient } in &self.keys {
             for (what, change) in [("signing key", signing_key), ("recipient", recipient)] {

@@ -21,6 +21,7 @@ pub mod report;
 pub(crate) mod testkit;
 #[cfg(test)]
 mod tests;
+pub mod turn;
 
 use std::collections::BTreeMap;
 
@@ -173,6 +174,11 @@ impl Charter {
             all.extend(quorums.iter().map(|(name, quorum)| (format!("{table}.{name}"), quorum)));
         }
         all
+    }
+
+    /// Gives the names of people in the order of the charter.
+    pub fn names(&self, people: &PersonSet) -> Vec<Name> {
+        people.iter().filter_map(|person| self.person(person)).map(|person| person.name.clone()).collect()
     }
 
     fn indexed(&self) -> impl Iterator<Item = (PersonIndex, &Person)> {

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::check::{Warning, check};
-use super::{Charter, Digest, Name};
+use super::{Charter, Digest, Name, Person};
 
 /// What a charter says.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -78,15 +78,21 @@ pub struct WarningReport {
     pub warning: Warning,
 }
 
-impl Report {
-    /// Describes a charter.
-    pub fn of(charter: &Charter) -> Self {
-        let person = |person: &super::Person| PersonReport {
+impl PersonReport {
+    /// Describes a person.
+    pub fn of(person: &Person) -> Self {
+        Self {
             name: person.name.clone(),
             fingerprint: person.signing_key.fingerprint(),
             key_type: person.signing_key.kind(),
             recipient: person.recipient.to_string(),
-        };
+        }
+    }
+}
+
+impl Report {
+    /// Describes a charter.
+    pub fn of(charter: &Charter) -> Self {
         let members = |members: &Vec<super::PersonIndex>| -> Vec<Name> {
             members.iter().filter_map(|person| charter.person(*person)).map(|person| person.name.clone()).collect()
         };
@@ -102,7 +108,7 @@ impl Report {
             epoch: charter.epoch(),
             previous: charter.previous(),
             title: charter.title.clone(),
-            people: charter.people().iter().map(person).collect(),
+            people: charter.people().iter().map(PersonReport::of).collect(),
             teams: charter.teams().iter().map(|(name, team)| (name.clone(), members(team))).collect(),
             quorums: charter.quorums().into_iter().map(quorum).collect(),
             shares: charter.shares().slots().into_iter().map(share).collect(),

@@ -96,16 +96,18 @@ fn differences_are_told_in_words_and_as_values() {
     let new = Charter::parse(new.as_bytes()).unwrap();
     let found = diff(&old, &new);
     let due = format!(
-        "~ epoch 1 -> 2\n~ title none -> \"x\"\n+ person frank\n- person bob\n~ signing key of dan: {} -> {}\n\
+        "~ epoch 1 -> 2\n~ title none -> \"x\"\n+ person frank: {} (ssh-ed25519), {}\n- person bob\n~ signing key of dan: {} -> {}\n\
          + team audit\n+ frank in team audit\n+ frank in team security\n- bob in team security\n~ order of team security\n\
          ~ quorum change: 1 of security and 1 of operations -> 2 of operations\n+ quorum group.database: 1 of operations\n\
          + TLS key sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\n",
+        ssh_key("frank").fingerprint(),
+        recipient("frank"),
         ssh_key("dan").fingerprint(),
         ssh_key("dan, later").fingerprint(),
     );
     assert_eq!(found.to_string(), due);
     let value = serde_json::to_value(&found).unwrap();
-    assert_eq!(value["people_added"], serde_json::json!(["frank"]));
+    assert_eq!(value["people_added"][0]["name"], "frank");
     assert_eq!(value["keys"][0]["recipient"], serde_json::Value::Null);
     let back = diff(&new, &old).to_string();
     assert!(back.contains("- team audit\n") && back.contains("- quorum group.database"), "{back}");
