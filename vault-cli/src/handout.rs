@@ -34,7 +34,7 @@ impl HandoutArguments {
     pub(crate) fn write(&self, made: &HandedOut, next: &str, global: &Global) -> Result<(), Failure> {
         std::fs::create_dir_all(&self.out).with_context(|| self.out.display().to_string())?;
         let record = self.out.join(format!("ceremony-{}-{}.json", made.fingerprint, made.epoch));
-        files::write_new(&record, made.record.as_bytes()).map_err(anyhow::Error::from)?;
+        files::write_new_public(&record, made.record.as_bytes()).map_err(anyhow::Error::from)?;
         for share in &made.sealed_shares {
             let sealed = BASE64.decode(share.age.as_bytes()).context("a sealed share is damaged")?;
             files::write_new(&self.file(made, share), &sealed).map_err(anyhow::Error::from)?;

@@ -259,7 +259,7 @@ impl Problem {
             | Self::Epoch
             | Self::FirstWithPrevious
             | Self::LaterWithoutPrevious { .. } => {
-                "`keyturn charter propose NEW --from OLD --fill` fills in epoch and previous; without --from, those of a first charter."
+                "`keyturn charter propose NEW --from OLD` fills in epoch and previous; without --from, those of a first charter."
             }
             Self::SigningKey { .. } | Self::SigningKeyForm { .. } | Self::Recipient { .. } => {
                 "Ask the person for their card again and paste it as it stands."

@@ -1,9 +1,10 @@
-//! Whose turn it is to sign the next charter.
+//! Whose turn it is to sign.
 
 use std::fmt;
 
 use serde::Serialize;
 
+use super::quorum::Quorum;
 use super::{Charter, Name, PersonSet};
 
 /// How many more of a team must sign, and who of it has not.
@@ -17,10 +18,10 @@ pub struct Turn {
     pub people: Vec<Name>,
 }
 
-/// Tells whose signatures the quorum `charter` of a charter is short of, along the way that needs the fewest; nothing once it is met.
-pub fn turns(judge: &Charter, signers: &PersonSet) -> Vec<Turn> {
-    let missing = judge.charter().missing(signers);
-    missing
+/// Tells whose signatures a quorum of a charter is short of, along the way that needs the fewest; nothing once it is met.
+pub fn turns(judge: &Charter, quorum: &Quorum, signers: &PersonSet) -> Vec<Turn> {
+    quorum
+        .missing(signers)
         .into_iter()
         .map(|missing| {
             let team = judge.teams().get(&missing.team).into_iter().flatten().copied();
@@ -28,6 +29,11 @@ pub fn turns(judge: &Charter, signers: &PersonSet) -> Vec<Turn> {
             Turn { count: missing.count, team: missing.team, people }
         })
         .collect()
+}
+
+/// Writes turns as a list: `1 more of operations (dan, erin), 1 more of security (alice)`.
+pub fn turns_text(turns: &[Turn]) -> String {
+    turns.iter().map(Turn::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// Shows `1 more of operations (dan, erin)`.
@@ -45,8 +51,7 @@ mod tests {
 
     fn shown(judge: &Charter, signers: &[&str]) -> String {
         let signers = judge.indexed().filter(|(_, person)| signers.contains(&person.name.as_str()));
-        let turns = turns(judge, &signers.map(|(person, _)| person).collect());
-        turns.iter().map(Turn::to_string).collect::<Vec<_>>().join(", ")
+        turns_text(&turns(judge, judge.charter(), &signers.map(|(person, _)| person).collect()))
     }
 
     #[test]
@@ -67,8 +72,8 @@ mod tests {
                 .filter(|(_, person)| signers.contains(&person.name.as_str()))
                 .map(|(person, _)| person)
                 .collect();
-            let total = |signers: &PersonSet| turns(&judge, signers).iter().map(|turn| turn.count).sum::<u8>();
-            let due = turns(&judge, &signers);
+            let total = |signers: &PersonSet| turns(&judge, judge.charter(), signers).iter().map(|turn| turn.count).sum::<u8>();
+            let due = turns(&judge, judge.charter(), &signers);
             assert!(!due.is_empty());
             for name in due.iter().flat_map(|turn| &turn.people) {
                 let (index, _) = judge.indexed().find(|(_, person)| person.name == *name).unwrap();

@@ -72,7 +72,7 @@ pub(super) async fn run(arguments: &Arguments, global: &Global) -> Result<(), Fa
         }
     }
     let envelope = act.envelope().map_err(|error| Failure::usage(error.to_string()))?;
-    files::write_new(&arguments.out, envelope.to_json().as_bytes()).map_err(anyhow::Error::from)?;
+    files::write_new_public(&arguments.out, envelope.to_json().as_bytes()).map_err(anyhow::Error::from)?;
     let file = arguments.out.display().to_string();
     if global.format == Format::Json {
         return output::line(&json!({ "file": file, "act": act }).to_string());

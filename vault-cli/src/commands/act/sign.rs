@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 use serde_json::json;
-use vault_core::charter::chain::missing_text;
+use vault_core::charter::turn::{turns, turns_text};
 use vault_core::charter::{Charter, PersonSet};
 use vault_core::custody::act::ACT_PAYLOAD_TYPE;
 use vault_core::envelope::{Envelope, Signature};
@@ -53,16 +53,15 @@ pub(super) async fn run(arguments: &Arguments, global: &Global) -> Result<(), Fa
     let bytes = arguments.myself.sign(&envelope.signed_bytes())?.as_bytes().to_vec();
     envelope.add(Signature { key_id: fingerprint, bytes });
     let signers = self::signers(&envelope, &charter, arguments)?;
-    files::replace(&arguments.envelope, envelope.to_json().as_bytes()).map_err(anyhow::Error::from)?;
-    let is_met = charter.change().is_met_by(&signers);
-    let missing = if is_met { String::new() } else { missing_text(&charter.change().missing(&signers)) };
+    files::replace_public(&arguments.envelope, envelope.to_json().as_bytes()).map_err(anyhow::Error::from)?;
+    let missing = turns(&charter, charter.change(), &signers);
     if global.format == Format::Json {
         return output::line(&json!({ "missing": missing }).to_string());
     }
-    output::line(&if is_met {
+    output::line(&if missing.is_empty() {
         format!("Enough have signed. Next: keyturn act submit {}", arguments.envelope.display())
     } else {
-        format!("Your signature is added. Still missing: {missing}.")
+        format!("Your signature is added. Still missing: {}.", turns_text(&missing))
     })
 }
 

@@ -32,7 +32,7 @@ pub(super) async fn run(arguments: &Arguments, global: &Global) -> Result<(), Fa
     let fetched = global.stranger()?.charter(&fingerprint, arguments.epoch).await?;
     let envelope = Envelope::parse(fetched.charter.as_bytes()).context("what the server sent")?;
     let charter = Charter::parse(envelope.payload()).context("what the server sent")?;
-    files::write_new(&arguments.out, fetched.charter.as_bytes()).map_err(anyhow::Error::from)?;
+    files::write_new_public(&arguments.out, fetched.charter.as_bytes()).map_err(anyhow::Error::from)?;
     let (epoch, digest, file) = (charter.epoch(), charter.digest().to_string(), arguments.out.display().to_string());
     if global.format == Format::Json {
         return print(&json!({ "epoch": epoch, "digest": digest, "file": file }));

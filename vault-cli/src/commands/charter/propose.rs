@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 use serde_json::json;
-use vault_core::charter::chain::missing_text;
 use vault_core::charter::propose::propose;
+use vault_core::charter::turn::{turns, turns_text};
 use vault_core::charter::{CHARTER_LENGTH_BYTES_MAX, PAYLOAD_TYPE, PersonSet};
 use vault_core::envelope::Envelope;
 use vault_custody::files;
@@ -35,9 +35,9 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<(), Failure>
     let new = propose(&draft, old.as_ref()).map_err(|error| unsound(&arguments.draft, &error))?;
     let out = arguments.out.clone().unwrap_or_else(|| arguments.draft.with_extension("json"));
     let envelope = Envelope::new(PAYLOAD_TYPE, new.text().as_bytes());
-    files::write_new(&out, envelope.to_json().as_bytes()).map_err(anyhow::Error::from)?;
+    files::write_new_public(&out, envelope.to_json().as_bytes()).map_err(anyhow::Error::from)?;
     let judge = old.as_ref().unwrap_or(&new);
-    let missing = missing_text(&judge.charter().missing(&PersonSet::default()));
+    let missing = turns(judge, judge.charter(), &PersonSet::default());
     let digest = new.digest().to_string();
     if global.format == Format::Json {
         let file = out.display().to_string();
@@ -45,10 +45,11 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<(), Failure>
     }
     let from = arguments.from.as_ref().map(|from| format!(" --from {}", from.display())).unwrap_or_default();
     output::line(&format!(
-        "The charter of epoch {} is in {}, unsigned.\n  {digest}\nIt needs signatures: {missing}.\n\
+        "The charter of epoch {} is in {}, unsigned.\n  {digest}\nIt needs signatures: {}.\n\
          Next, each of them: keyturn charter sign {}{from} --identity FILE",
         new.epoch(),
         out.display(),
+        turns_text(&missing),
         out.display()
     ))
 }

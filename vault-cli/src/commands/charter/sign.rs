@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 use vault_core::charter::Charter;
-use vault_core::charter::chain::{Standing, judge, missing_text};
+use vault_core::charter::chain::{Standing, judge};
 use vault_core::charter::diff::diff;
 use vault_core::charter::report::Report;
+use vault_core::charter::turn::{Turn, turns, turns_text};
 use vault_core::envelope::{Envelope, Signature};
 use vault_custody::files;
 
@@ -41,8 +42,9 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<(), Failure>
         )));
     };
     let name = person.name.to_string();
+    let due = |standing: &Standing| turns(judge, judge.charter(), &standing.signers);
     if before.signers.contains(index) {
-        return Err(Failure::refused(format!("{name} has signed already; {}", whose_turn(&before, arguments))));
+        return Err(Failure::refused(format!("{name} has signed already; {}", whose_turn(&before, &due(&before), arguments))));
     }
     if global.format == Format::Text {
         eprintln!("{}", describe(&before.charter, old.as_ref()));
@@ -51,14 +53,14 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<(), Failure>
     signed.add(Signature { key_id: fingerprint, bytes });
     // What was just signed must hold for whoever reads it next.
     let after = stand(&signed, old.as_ref(), arguments)?;
-    files::replace(&arguments.envelope, signed.to_json().as_bytes()).map_err(anyhow::Error::from)?;
+    files::replace_public(&arguments.envelope, signed.to_json().as_bytes()).map_err(anyhow::Error::from)?;
     let signers: Vec<String> =
         after.signers.iter().filter_map(|index| judge.person(index)).map(|p| p.name.to_string()).collect();
     if global.format == Format::Json {
         let digest = after.charter.digest().to_string();
-        return print(&json!({ "digest": digest, "signers": signers, "missing": missing_text(&after.missing) }));
+        return print(&json!({ "digest": digest, "signers": signers, "missing": due(&after) }));
     }
-    output::line(&format!("Signed by {}: {}", signers.join(", "), whose_turn(&after, arguments)))
+    output::line(&format!("Signed by {}: {}", signers.join(", "), whose_turn(&after, &due(&after), arguments)))
 }
 
 fn stand(envelope: &Envelope, old: Option<&Charter>, arguments: &Arguments) -> Result<Standing, Failure> {
@@ -80,9 +82,9 @@ fn describe(new: &Charter, old: Option<&Charter>) -> String {
     format!("{}\nYou sign the charter of epoch {}:\n  {}", what.trim_end(), new.epoch(), new.digest())
 }
 
-fn whose_turn(standing: &Standing, arguments: &Arguments) -> String {
-    if !standing.missing.is_empty() {
-        return format!("still missing: {}.", missing_text(&standing.missing));
+fn whose_turn(standing: &Standing, due: &[Turn], arguments: &Arguments) -> String {
+    if !due.is_empty() {
+        return format!("still missing: {}.", turns_text(due));
     }
     let file = arguments.envelope.display();
     if standing.charter.epoch() == 1 {
