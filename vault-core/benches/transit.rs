@@ -91,6 +91,7 @@ impl Bench {
             audit_values: &self.token_ids,
             now: NOW,
             keyring: KeyringFacts { term: Term::FIRST, installed_at: NOW, encryptions: 0 },
+            vault: VaultId([1; 16]),
         };
         let mut view = View::default();
         loop {
@@ -120,6 +121,8 @@ fn request(path: &str, body: &str) -> Request {
         body: Some(SecretBytes::new(body.as_bytes().to_vec())),
         token: None,
         act: None,
+        redeems: None,
+        reason: None,
         wrap_ttl: None,
         certificates: Arc::default(),
         remote: "192.0.2.1:1000".parse().unwrap(),

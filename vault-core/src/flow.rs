@@ -9,59 +9,26 @@
 //! record is durable ([`Durable`]) and that a batch is committed ([`Committed`]). Only the audit log and the
 //! storage adapter vouch for them.
 
+mod vouched;
+
 use std::sync::Arc;
 
 use rand_core::CryptoRng;
 
-use crate::audit::{Outcome, Record};
+use crate::approval::{Grant, carry_out, hold};
+use crate::audit::{Decision, Outcome, Record};
 use crate::auth::Sender;
 use crate::barrier::{Barrier, BarrierError};
-use crate::engines::{self, Access, Effect, Engine, Route, Step};
-use crate::id::Revision;
+use crate::engines::{self, Access, Effect, Engine, Follow, Route, Step, Surroundings};
 use crate::keys::KeyedHash;
 use crate::mounts::{Mount, Tables};
-use crate::policy::{Acl, Ask, Capability};
-use crate::refusal::Refusal;
+use crate::policy::{Acl, Ask, Capability, ControlGroup};
+use crate::refusal::{Class, Refusal};
 use crate::reply::Reply;
 use crate::request::{Operation, Request};
 use crate::store::{Batch, Expect};
 use crate::view::{Interrupt, View};
-
-/// Proof that an audit record is on stable storage.
-#[derive(Debug)]
-pub struct Durable {
-    record_number: u64,
-}
-
-impl Durable {
-    /// Vouches that record `record_number` is durable. Only the audit log may say so, after its sync.
-    pub const fn danger_vouch(record_number: u64) -> Self {
-        Self { record_number }
-    }
-
-    /// Gives the number of the record.
-    pub const fn record_number(&self) -> u64 {
-        self.record_number
-    }
-}
-
-/// Proof that a batch is committed.
-#[derive(Debug)]
-pub struct Committed {
-    revision: Revision,
-}
-
-impl Committed {
-    /// Vouches that a batch was committed as `revision`. Only the storage adapter may say so.
-    pub const fn danger_vouch(revision: Revision) -> Self {
-        Self { revision }
-    }
-
-    /// Gives the revision that the batch became.
-    pub const fn revision(&self) -> Revision {
-        self.revision
-    }
-}
+pub use vouched::{Committed, Durable};
 
 /// A request whose sender is known, be it as a stranger.
 pub struct Identified {
@@ -121,7 +88,10 @@ impl Identified {
             Operation::Delete => Capability::Delete,
         };
         match self.asks(acl, target.as_ref(), capability) {
-            Ok(()) => Ok(Permitted { identified: self, target }),
+            Ok(()) => {
+                let control_groups = acl.control_groups(self.request.path.as_str(), capability);
+                Ok(Permitted { identified: self, target, control_groups })
+            }
             Err(refusal) => Err(Denied { request: self.request, sender: self.sender, refusal }),
         }
     }
@@ -163,7 +133,7 @@ impl Denied {
 
     /// Writes the record of the refusal.
     pub fn record(&self, hash: &KeyedHash) -> Record {
-        Record::of_request(&self.request, Some(&self.sender), None, Some(&self.refusal), hash)
+        Record::of_request(&self.request, Some(&self.sender), None, Decision::Denied(&self.refusal), hash)
     }
 
     /// Gives the answer, now that the refusal is on record.
@@ -176,6 +146,7 @@ impl Denied {
 pub struct Permitted {
     identified: Identified,
     target: Option<Target>,
+    control_groups: Vec<ControlGroup>,
 }
 
 impl Permitted {
@@ -189,14 +160,24 @@ impl Permitted {
         self.target.as_ref()
     }
 
+    /// Gives the rules of the sender's policies that hold the request back.
+    pub fn control_groups(&self) -> &[ControlGroup] {
+        &self.control_groups
+    }
+
     /// Gives what the route asks of the sender.
     pub fn access(&self) -> Access {
         access(self.target.as_ref())
     }
 
-    /// Holds the request back; only the gate does.
-    pub(crate) fn hold(self, refusal: Refusal) -> Denied {
+    /// Refuses the request; only the gate does.
+    pub(crate) fn refuse(self, refusal: Refusal) -> Denied {
         Denied { request: self.identified.request, sender: self.identified.sender, refusal }
+    }
+
+    fn intent(&self, decision: Decision<'_>, hash: &KeyedHash) -> Record {
+        let mount = self.target.as_ref().map(|target| target.mount.as_ref());
+        Record::of_request(&self.identified.request, Some(&self.identified.sender), mount, decision, hash)
     }
 
     /// Tells whether the request asks to seal the vault: the one act that goes on even when the log cannot be
@@ -210,32 +191,63 @@ impl Permitted {
 /// A request that the gate let pass. Only [`crate::approval::Gate`] makes one.
 pub struct Approved {
     permitted: Permitted,
+    grant: Option<Box<Grant>>,
 }
 
 impl Approved {
-    pub(crate) const fn new(permitted: Permitted) -> Self {
-        Self { permitted }
+    pub(crate) const fn new(permitted: Permitted, grant: Option<Box<Grant>>) -> Self {
+        Self { permitted, grant }
     }
 
     /// Writes the record of the intent; the request waits in [`Recording`] until it is durable.
     pub fn record(self, hash: &KeyedHash) -> (Record, Recording) {
-        let Permitted { identified, target } = &self.permitted;
-        let mount = target.as_ref().map(|target| target.mount.as_ref());
-        let record = Record::of_request(&identified.request, Some(&identified.sender), mount, None, hash);
-        (record, Recording { approved: self })
+        let decision = self.grant.as_ref().map_or(Decision::Allowed, |grant| Decision::Granted(grant.held()));
+        let record = self.permitted.intent(decision, hash);
+        let way = self.grant.map_or(Way::Straight, Way::Granted);
+        (record, Recording { permitted: self.permitted, way })
     }
+}
+
+/// A request that waits for people to agree. Only [`crate::approval::Gate`] makes one, and nothing makes it [`Approved`]:
+/// what is kept of it is made again from the start.
+pub struct Held {
+    permitted: Permitted,
+    rules: Vec<ControlGroup>,
+}
+
+impl Held {
+    pub(crate) const fn new(permitted: Permitted, rules: Vec<ControlGroup>) -> Self {
+        Self { permitted, rules }
+    }
+
+    /// Writes the record of the intent; the request waits in [`Recording`] until it is durable.
+    pub fn record(self, hash: &KeyedHash) -> (Record, Recording) {
+        let record = self.permitted.intent(Decision::Held, hash);
+        (record, Recording { permitted: self.permitted, way: Way::Held(self.rules) })
+    }
+}
+
+/// How a request came through the gate, which decides what becomes of it.
+enum Way {
+    /// Nothing holds it back.
+    Straight,
+    /// Enough people have agreed.
+    Granted(Box<Grant>),
+    /// It is kept until they have.
+    Held(Vec<ControlGroup>),
 }
 
 /// A request whose record is written but perhaps not yet durable.
 pub struct Recording {
-    approved: Approved,
+    permitted: Permitted,
+    way: Way,
 }
 
 impl Recording {
     /// Goes on, now that the record is durable.
     pub fn recorded(self, durable: Durable) -> Recorded {
-        let Permitted { identified, target } = self.approved.permitted;
-        Recorded { work: Work::Request(Box::new(identified)), target, durable }
+        let Permitted { identified, target, .. } = self.permitted;
+        Recorded { work: Work::Request(Box::new(identified)), target, way: self.way, durable }
     }
 }
 
@@ -243,6 +255,7 @@ impl Recording {
 pub struct Recorded {
     work: Work,
     target: Option<Target>,
+    way: Way,
     durable: Durable,
 }
 
@@ -254,12 +267,12 @@ enum Work {
 impl Recorded {
     /// Admits housekeeping, such as the purge of what was given up, once its own record is durable.
     pub const fn housekeeping(durable: Durable) -> Self {
-        Self { work: Work::Housekeeping, target: None, durable }
+        Self { work: Work::Housekeeping, target: None, way: Way::Straight, durable }
     }
 
     /// Gives the number of the record of the intent.
     pub const fn record_number(&self) -> u64 {
-        self.durable.record_number
+        self.durable.record_number()
     }
 
     /// Gives the request and its sender, unless this is housekeeping.
@@ -273,6 +286,33 @@ impl Recorded {
     /// Gives where the request goes.
     pub const fn target(&self) -> Option<&Target> {
         self.target.as_ref()
+    }
+
+    /// Lets the engine decide on what has been fetched so far, or keeps the request if it is held back.
+    ///
+    /// # Errors
+    /// Gives itself back when something must be fetched first ([`Undecided::Fetch`]) or the call was refused.
+    pub fn carry_out(
+        self,
+        around: &Surroundings<'_>,
+        view: &mut View,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Plan, Undecided> {
+        self.decide(view, |recorded, view| recorded.step(around, view, rng))
+    }
+
+    fn step(&self, around: &Surroundings<'_>, view: &mut View, rng: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
+        let identified = self.identified().ok_or_else(|| Refusal::internal("housekeeping has no engine"))?;
+        let path = identified.request().path.as_str();
+        let nowhere = || Refusal::new(Class::Missing, format!("no handler for route {path:?}"));
+        let target = self.target().ok_or_else(nowhere)?;
+        let below = path.strip_prefix(target.mount.path.as_str()).ok_or_else(nowhere)?;
+        let call = around.call(identified, target, below);
+        match &self.way {
+            Way::Straight => engines::decide(&call, view, rng),
+            Way::Granted(grant) => carry_out(&call, grant.held(), view, rng),
+            Way::Held(rules) => hold(&call, rules, view, rng),
+        }
     }
 
     /// Runs `engine_call` on what has been fetched so far.
@@ -293,7 +333,7 @@ impl Recorded {
 
     /// Ends the request with a refusal.
     pub const fn refuse(self, refusal: Refusal) -> Completed {
-        Completed { recorded: self, result: Err(refusal), effects: Vec::new() }
+        Completed { recorded: self, result: Err(refusal), effects: Vec::new(), follow: None, notes: Vec::new() }
     }
 }
 
@@ -327,19 +367,24 @@ impl Plan {
     /// # Errors
     /// Answers [`BarrierError`] when a change cannot be sealed.
     pub fn settle(self, barrier: &Barrier, rng: &mut dyn CryptoRng) -> Result<Settled, BarrierError> {
-        let Self { recorded, step: Step { outcome, changes, effects }, mut expects } = self;
+        let Self { mut recorded, step: Step { outcome, changes, effects, follow, notes }, mut expects } = self;
         let spent = recorded.identified().and_then(|identified| identified.sender.spend());
-        if changes.is_empty() && spent.is_none() {
-            return Ok(Settled::Complete(Completed { recorded, result: outcome, effects }));
+        let (granted_changes, granted_expects) = match std::mem::replace(&mut recorded.way, Way::Straight) {
+            Way::Granted(grant) => grant.spend(),
+            Way::Straight | Way::Held(_) => (Vec::new(), Vec::new()),
+        };
+        let completed = Completed { recorded, result: outcome, effects, follow, notes };
+        if changes.is_empty() && spent.is_none() && granted_changes.is_empty() {
+            return Ok(Settled::Complete(completed));
         }
         let mut writes = Vec::with_capacity(changes.len() + 1);
         let (spent_change, spent_expect) = spent.unzip();
         expects.extend(spent_expect);
+        expects.extend(granted_expects);
         // The spending comes first: a call that revokes its own token must have the last word on it.
-        for change in spent_change.into_iter().chain(changes) {
+        for change in spent_change.into_iter().chain(granted_changes).chain(changes) {
             writes.push(change.seal(&mut expects, barrier, rng)?);
         }
-        let completed = Completed { recorded, result: outcome, effects };
         Ok(Settled::Commit(Pending { batch: Batch::new(expects, writes), completed }))
     }
 }
@@ -386,6 +431,8 @@ pub struct Completed {
     recorded: Recorded,
     result: Result<Reply, Refusal>,
     effects: Vec<Effect>,
+    follow: Option<Follow>,
+    notes: Vec<(&'static str, String)>,
 }
 
 impl Completed {
@@ -401,7 +448,12 @@ impl Completed {
             Ok(reply) => Outcome::Answered(reply),
             Err(refusal) => Outcome::Refused(refusal),
         };
-        Some(Record::of_outcome(identified, self.recorded.durable.record_number, outcome, hash, now))
+        Some(Record::of_outcome(identified, self.recorded.durable.record_number(), outcome, &self.notes, hash, now))
+    }
+
+    /// Takes the request that was held back and is made next.
+    pub fn take_follow(&mut self) -> Option<Follow> {
+        self.follow.take()
     }
 
     /// Gives back the record under which housekeeping goes on.

@@ -1,5 +1,7 @@
 //! The mount table, and with the policies the tables by which every request is routed and judged.
 
+mod older;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -7,6 +9,7 @@ use data_encoding::HEXLOWER;
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 
+use crate::approval;
 use crate::audit::{self, Device};
 use crate::auth::token::TokenType;
 use crate::custody::Custody;
@@ -23,6 +26,7 @@ use crate::secret::SecretBytes;
 use crate::time::Span;
 use crate::view::{Interrupt, View};
 use crate::wrapping;
+use older::MountBeforeAuthMethods;
 
 /// Longest time to live where nothing else is set: 32 days, as in Vault.
 pub const TTL_MAX_DEFAULT: Span = Span(32 * 24 * 3600);
@@ -109,45 +113,6 @@ impl Default for Lockout {
     }
 }
 
-/// The record before mounts could be auth methods.
-#[derive(Deserialize)]
-struct MountBeforeAuthMethods {
-    path: String,
-    kind: String,
-    id: MountId,
-    accessor: String,
-    description: String,
-    options: BTreeMap<String, String>,
-    settings: SettingsBeforeAuthMethods,
-}
-
-#[derive(Deserialize)]
-struct SettingsBeforeAuthMethods {
-    default_lease_ttl: Span,
-    max_lease_ttl: Span,
-    listing_visibility: String,
-    audit_non_hmac_request_keys: Vec<String>,
-    audit_non_hmac_response_keys: Vec<String>,
-    force_no_cache: bool,
-}
-
-impl From<MountBeforeAuthMethods> for Mount {
-    fn from(old: MountBeforeAuthMethods) -> Self {
-        let MountBeforeAuthMethods { path, kind, id, accessor, description, options, settings } = old;
-        let settings = MountSettings {
-            default_lease_ttl: settings.default_lease_ttl,
-            max_lease_ttl: settings.max_lease_ttl,
-            listing_visibility: settings.listing_visibility,
-            audit_non_hmac_request_keys: settings.audit_non_hmac_request_keys,
-            audit_non_hmac_response_keys: settings.audit_non_hmac_response_keys,
-            force_no_cache: settings.force_no_cache,
-            lockout: Lockout::default(),
-            token_type: TokenType::Default,
-        };
-        Self { path, kind, id, accessor, description, options, settings }
-    }
-}
-
 impl Mount {
     /// Makes a mount with a fresh id.
     pub fn new(path: &str, kind: &str, description: &str, rng: &mut dyn CryptoRng) -> Self {
@@ -218,6 +183,7 @@ pub struct Tables {
     rate_limits: Vec<RateLimit>,
     audit_devices: Vec<Device>,
     custody: Option<Arc<Custody>>,
+    control_group_ttl_max: Option<Span>,
 }
 
 impl Tables {
@@ -241,7 +207,20 @@ impl Tables {
             rate_limits: Vec::new(),
             audit_devices: Vec::new(),
             custody: None,
+            control_group_ttl_max: None,
         }
+    }
+
+    /// Sets the longest time that held requests wait.
+    #[must_use]
+    pub const fn with_control_group_ttl_max(mut self, ttl_max: Option<Span>) -> Self {
+        self.control_group_ttl_max = ttl_max;
+        self
+    }
+
+    /// Gives the longest time that held requests wait, if one is set.
+    pub const fn control_group_ttl_max(&self) -> Option<Span> {
+        self.control_group_ttl_max
     }
 
     /// Adds the limits on requests.
@@ -438,7 +417,8 @@ pub fn load_tables(names: &Names, view: &mut View) -> Result<Tables, Interrupt> 
     }
     Ok(Tables::new(read_mounts, read_policies, groups)
         .with_rate_limits(quota::load(names, view)?)
-        .with_audit_devices(audit::load_devices(names, view)?))
+        .with_audit_devices(audit::load_devices(names, view)?)
+        .with_control_group_ttl_max(approval::load_ttl_max(names, view)?))
 }
 
 /// Makes the mount of identities for a vault that is older than it: always the same one, as its ids follow from the

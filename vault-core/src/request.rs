@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::approval::Redemption;
 use crate::custody::SignedAct;
 use crate::id::RequestId;
 use crate::path::RequestPath;
@@ -57,6 +58,10 @@ pub struct Request {
     pub token: Option<SecretText>,
     /// What stewards have signed, not yet checked; whoever makes such a request shows no token.
     pub act: Option<Arc<SignedAct>>,
+    /// That the request was held back and is made again; the door leaves it empty.
+    pub redeems: Option<Arc<Redemption>>,
+    /// Why it is wanted, for those who may have to agree.
+    pub reason: Option<String>,
     /// For how long the reply is to be kept for whoever shows a wrapping token, instead of being given.
     pub wrap_ttl: Option<Span>,
     /// The certificates that the other end showed in the TLS handshake, in DER, its own first; it has proved that it
@@ -72,6 +77,26 @@ pub struct Request {
 }
 
 impl Request {
+    /// Makes the request that reads what this one would change.
+    pub(crate) fn reading(&self) -> Self {
+        Self {
+            id: self.id,
+            operation: Operation::Read,
+            path: self.path.clone(),
+            parameters: Vec::new(),
+            body: None,
+            token: None,
+            act: None,
+            redeems: None,
+            reason: None,
+            wrap_ttl: None,
+            certificates: Arc::clone(&self.certificates),
+            remote: self.remote,
+            received_at: self.received_at,
+            attempt: self.attempt,
+        }
+    }
+
     /// Gives the value of a query parameter, the first if it was given twice.
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())

@@ -11,6 +11,9 @@ use crate::refusal::Refusal;
 use crate::secret::SecretBytes;
 use crate::store::{Expect, FolderId, RowKey};
 
+/// Rows that were read, with their revisions; none where there is no row.
+pub(crate) type RowsRead = Vec<(RowKey, Option<Revision>)>;
+
 /// Why pure code stopped before its end.
 #[derive(Debug)]
 pub enum Interrupt {
@@ -65,6 +68,8 @@ pub struct View {
     lists: Vec<(FolderId, Vec<String>)>,
     answers: Vec<([u8; 32], Answer)>,
     wanted: Vec<Want>,
+    /// The rows that are read from now on, where somebody wants to know.
+    noted: Option<Vec<RowKey>>,
 }
 
 impl View {
@@ -73,6 +78,9 @@ impl View {
     /// # Errors
     /// Stops with [`Interrupt::Fetch`] when the row has not been fetched yet.
     pub fn entry(&mut self, slot: &Slot) -> Result<Option<&Opened>, Interrupt> {
+        if let Some(noted) = &mut self.noted {
+            noted.push(*slot.key());
+        }
         match self.entries.iter().position(|(key, _)| key == slot.key()) {
             Some(position) => Ok(self.entries.get(position).and_then(|(_, opened)| opened.as_ref())),
             None => Err(self.want(Want::Entry(slot.clone()))),
@@ -121,6 +129,18 @@ impl View {
                 self.want(Want::Entry(slot.clone()));
             }
         }
+    }
+
+    /// Runs code and tells which rows it read, with their revisions.
+    pub(crate) fn noting<T>(&mut self, code: impl FnOnce(&mut Self) -> T) -> (T, RowsRead) {
+        let outer = self.noted.replace(Vec::new());
+        let result = code(self);
+        let noted = std::mem::replace(&mut self.noted, outer).unwrap_or_default();
+        let revision = |key: &RowKey| {
+            let found = self.entries.iter().find(|(own, _)| own == key);
+            found.and_then(|(_, opened)| opened.as_ref()).map(|opened| opened.revision)
+        };
+        (result, noted.iter().map(|key| (*key, revision(key))).collect())
     }
 
     /// Takes the list of what must be fetched before the code runs again.

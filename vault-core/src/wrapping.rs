@@ -9,6 +9,7 @@ use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+use crate::approval::Draft;
 use crate::auth::token::{self, Alive, Kind, Token, TokenId, Wrapped, draw_accessor, draw_token};
 use crate::engines::{Call, Change, Step};
 use crate::id::EntityId;
@@ -68,11 +69,11 @@ pub(crate) fn wrap_if_asked(
     rng: &mut dyn CryptoRng,
 ) -> Result<Step, Interrupt> {
     match (call.request.wrap_ttl, step) {
-        (Some(ttl), Step { outcome: Ok(Reply::Content(content)), mut changes, effects }) => {
+        (Some(ttl), Step { outcome: Ok(Reply::Content(content)), mut changes, effects, follow, notes }) => {
             let path = call.request.path.as_str();
             let (info, rows) = keep(call, content, ttl, path, view, rng)?;
             changes.extend(rows);
-            Ok(Step { outcome: Ok(Reply::Wrapped(info)), changes, effects })
+            Ok(Step { outcome: Ok(Reply::Wrapped(info)), changes, effects, follow, notes })
         }
         (_, step) => Ok(step),
     }
@@ -119,6 +120,15 @@ pub(crate) fn keep(
         wrapped_accessor,
     };
     Ok((info, changes))
+}
+
+/// Tells whether a wrapping token stands for a request that is held back.
+///
+/// # Errors
+/// Stops when something must be fetched first.
+pub(crate) fn holds_request(call: &Call<'_>, wrapping: &Alive, view: &mut View) -> Result<bool, Interrupt> {
+    let row = view.entry(&token::wrapped_slot(call.names, &wrapping.id))?;
+    Ok(row.is_some_and(|row| Draft::is_in(&row.payload)))
 }
 
 /// Takes out what a wrapping token wraps, and gives the changes that make it the last time.

@@ -1,33 +1,105 @@
 //! The gate: the only place that makes [`Approved`].
 //!
-//! In service, what gives power takes stewards together: a charter's quorum `change`, who have signed the very request.
-//! Rules that hold other requests back until enough people have said yes are asked here too, once there are any.
+//! What a policy puts under a control group, and in service what gives power, waits until enough people have agreed. The gate
+//! holds such a request back (`hold`), people say what they think of it (`votes`), and when it is made again (`redeem`) the gate
+//! checks everything anew and spends the agreement with the effect. Format: docs/formats.md, "Held request"; reasons:
+//! docs/decisions/0025-two-person-access.md.
 
+mod asker;
+mod held;
+mod hold;
+mod human;
+mod judge;
 mod power;
+mod redeem;
+mod settings;
+mod shown;
+mod statement;
+mod votes;
 
-use crate::flow::{Approved, Denied, Permitted};
-use crate::mounts::Tables;
+pub use held::{Comment, HeldRequest, Requester, State, Vote, Weight};
+pub(crate) use held::{Draft, folder};
+pub(crate) use hold::{hold, not_there};
+pub use human::{Human, PERSON_METADATA};
+pub use judge::{FactorStanding, Judge, RuleStanding, Standing};
+pub(crate) use redeem::{Bearer, carry_out, make_again};
+pub use redeem::{Grant, Redemption};
+pub(crate) use settings::{load_ttl_max, store_ttl_max};
+pub use statement::{
+    APPROVAL_PAYLOAD_TYPE, CharterInForce, DENIAL_PAYLOAD_TYPE, StatedRequester, Statement, StatementError,
+    TEXT_LENGTH_BYTES_MAX, is_body,
+};
+pub(crate) use votes::{Part, Visitor};
+
+use crate::engines::Surroundings;
+use crate::flow::{Approved, Denied, Held, Permitted};
+use crate::policy::ControlGroup;
 use crate::refusal::Refusal;
+use crate::view::{Interrupt, View};
 use power::{Place, gives_power};
 
 /// Decides whether a permitted request may go on.
 #[derive(Default)]
 pub struct Gate {}
 
+/// A request that goes on.
+pub enum Passage {
+    /// To be carried out.
+    Approved(Approved),
+    /// To be kept until people have agreed.
+    Held(Held),
+}
+
+/// A request that does not go on.
+pub enum Stopped {
+    /// Something must be fetched first.
+    Fetch(Permitted),
+    /// It was refused.
+    Denied(Denied),
+}
+
 impl Gate {
-    /// Lets a request pass that no rule holds back.
+    /// Lets a request pass that no rule holds back, or that enough people have agreed to; holds others back.
     ///
     /// # Errors
-    /// Gives back [`Denied`] for what one person alone may not do.
-    pub fn pass(&self, permitted: Permitted, tables: &Tables) -> Result<Approved, Denied> {
-        if tables.is_in_service() && needs_stewards(&permitted) {
-            return Err(permitted.hold(Refusal::denied_because(
-                "this needs a quorum of stewards: keyturn act propose, then each of them keyturn act sign, then keyturn \
-                 act submit",
-            )));
+    /// Gives back [`Stopped`] for what waits for rows, and for what is made again and is not what people agreed to.
+    pub fn pass(&self, permitted: Permitted, around: &Surroundings<'_>, view: &mut View) -> Result<Passage, Stopped> {
+        let rules = rules_over(&permitted, around);
+        if permitted.identified().request().redeems.is_some() {
+            return match check(&permitted, &rules, around, view) {
+                Ok(grant) => Ok(Passage::Approved(Approved::new(permitted, Some(Box::new(grant))))),
+                Err(Interrupt::Fetch) => Err(Stopped::Fetch(permitted)),
+                Err(Interrupt::Refuse(refusal)) => Err(Stopped::Denied(permitted.refuse(refusal))),
+            };
         }
-        Ok(Approved::new(permitted))
+        if rules.is_empty() || permitted.target().is_none() {
+            return Ok(Passage::Approved(Approved::new(permitted, None)));
+        }
+        Ok(Passage::Held(Held::new(permitted, rules)))
     }
+}
+
+/// Lists the rules that hold a request back.
+fn rules_over(permitted: &Permitted, around: &Surroundings<'_>) -> Vec<ControlGroup> {
+    let mut rules = permitted.control_groups().to_vec();
+    if around.tables.is_in_service() && needs_stewards(permitted) {
+        rules.push(ControlGroup::of_charter_change());
+    }
+    rules
+}
+
+fn check(
+    permitted: &Permitted,
+    rules: &[ControlGroup],
+    around: &Surroundings<'_>,
+    view: &mut View,
+) -> Result<Grant, Interrupt> {
+    let identified = permitted.identified();
+    let target = permitted.target().ok_or_else(not_there)?;
+    let below = identified.request().path.as_str().strip_prefix(target.mount.path.as_str());
+    let call =
+        around.call(identified, target, below.ok_or_else(|| Refusal::internal("a path is not below its mount"))?);
+    Grant::check(&call, rules, view)
 }
 
 fn needs_stewards(permitted: &Permitted) -> bool {

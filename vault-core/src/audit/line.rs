@@ -80,6 +80,20 @@ impl Line {
         self.buffer.push(b'}');
     }
 
+    /// Writes a list of objects.
+    pub(super) fn objects<T>(&mut self, name: &str, items: &[T], fields: impl Fn(&mut Self, &T)) {
+        self.name(name);
+        self.buffer.push(b'[');
+        for (position, item) in items.iter().enumerate() {
+            self.buffer.extend_from_slice(if position == 0 { b"{" } else { b",{" });
+            self.first = true;
+            fields(self, item);
+            self.buffer.push(b'}');
+        }
+        self.first = false;
+        self.buffer.push(b']');
+    }
+
     pub(super) fn end(mut self) -> Vec<u8> {
         self.buffer.push(b'}');
         self.buffer

@@ -2,6 +2,7 @@
 //!
 //! Format: docs/formats.md, "Audit record". Secret values appear as keyed hashes only.
 
+mod approval;
 mod ceremony;
 mod device;
 mod hashed;
@@ -9,6 +10,7 @@ mod line;
 
 use std::net::SocketAddr;
 
+use crate::approval::HeldRequest;
 use crate::auth::token::Kind;
 use crate::auth::{Identity, Sender};
 use crate::flow::Identified;
@@ -116,6 +118,29 @@ pub enum SnapshotEvent<'a> {
     },
 }
 
+/// What the gate decided about a request.
+#[derive(Clone, Copy)]
+pub enum Decision<'a> {
+    /// It may go on.
+    Allowed,
+    /// It may go on, as enough people have agreed to it.
+    Granted(&'a HeldRequest),
+    /// It waits until enough people have agreed.
+    Held,
+    /// It may not go on.
+    Denied(&'a Refusal),
+}
+
+impl Decision<'_> {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Allowed | Self::Granted(_) => "allowed",
+            Self::Held => "held",
+            Self::Denied(_) => "denied",
+        }
+    }
+}
+
 impl Record {
     /// Gives the object's fields, from the first name to the closing brace.
     pub fn fields(&self) -> &[u8] {
@@ -127,15 +152,15 @@ impl Record {
         request: &Request,
         sender: Option<&Sender>,
         mount: Option<&Mount>,
-        refusal: Option<&Refusal>,
+        decision: Decision<'_>,
         hash: &KeyedHash,
     ) -> Self {
         let mut line = Line::begin("request", request.received_at, request.id);
         if request.attempt > 1 {
             line.number("attempt", request.attempt.into());
         }
-        line.text("decision", if refusal.is_some() { "denied" } else { "allowed" });
-        if let Some(refusal) = refusal {
+        line.text("decision", decision.word());
+        if let Decision::Denied(refusal) = decision {
             write_refusal(&mut line, refusal);
         }
         line.address("remote", request.remote);
@@ -155,6 +180,15 @@ impl Record {
         if let Some(body) = &request.body {
             line.hashed_json("body", body.expose(), hash);
         }
+        if let Some(reason) = &request.reason {
+            line.text("reason_given", reason);
+        }
+        if let Some(redemption) = &request.redeems {
+            line.text("redeems", redemption.request());
+        }
+        if let Decision::Granted(held) = decision {
+            line.object("grant", |line| approval::write_grant(line, held));
+        }
         Self(line.end())
     }
 
@@ -163,6 +197,7 @@ impl Record {
         identified: &Identified,
         intent: u64,
         outcome: Outcome<'_>,
+        notes: &[(&'static str, String)],
         hash: &KeyedHash,
         now: Timestamp,
     ) -> Self {
@@ -189,6 +224,9 @@ impl Record {
                 line.text("outcome", "refused");
                 write_refusal(&mut line, refusal);
             }
+        }
+        for (name, text) in notes {
+            line.text(name, text);
         }
         Self(line.end())
     }

@@ -192,8 +192,10 @@ pub fn identify(request: Request, reader: &Reader<'_>, view: &mut View) -> Resul
 
 fn evidence(request: &Request, reader: &Reader<'_>, view: &mut View) -> Result<Identity, Interrupt> {
     let refused = |why: &str| Interrupt::from(Refusal::denied().with_private(why));
-    let shown = request.token.as_ref().ok_or_else(Refusal::denied)?;
-    let found = reader.find(shown, view);
+    let found = match request.redeems.as_ref().and_then(|redeems| redeems.token()) {
+        Some(requester) => reader.finder.find(requester, view),
+        None => reader.find(request.token.as_ref().ok_or_else(Refusal::denied)?, view),
+    };
     let Alive { id, token, slot, revision } = found.map_err(|interrupt| wrapping::explain(request, interrupt))?;
     if !token.may_come_from(request.remote.ip()) {
         return Err(refused("the token is bound to other addresses"));

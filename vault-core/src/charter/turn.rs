@@ -72,7 +72,8 @@ mod tests {
                 .filter(|(_, person)| signers.contains(&person.name.as_str()))
                 .map(|(person, _)| person)
                 .collect();
-            let total = |signers: &PersonSet| turns(&judge, judge.charter(), signers).iter().map(|turn| turn.count).sum::<u8>();
+            let total =
+                |signers: &PersonSet| turns(&judge, judge.charter(), signers).iter().map(|turn| turn.count).sum::<u8>();
             let due = turns(&judge, judge.charter(), &signers);
             assert!(!due.is_empty());
             for name in due.iter().flat_map(|turn| &turn.people) {

@@ -21,6 +21,8 @@ use crate::auth::methods::METHODS;
 use crate::auth::token::{BatchTokens, Finder, Reader, Token};
 use crate::auth::{Identity, Sender};
 use crate::barrier::{Barrier, BarrierError, KeyringFacts};
+use crate::flow::{Identified, Target};
+use crate::id::VaultId;
 use crate::keys::KeyedHash;
 use crate::mounts::{Mount, Tables};
 use crate::names::{Folder, Names, Slot};
@@ -30,7 +32,7 @@ use crate::reply::Reply;
 use crate::request::Request;
 use crate::store::{Expect, Write};
 use crate::time::Timestamp;
-use crate::view::{Interrupt, View};
+use crate::view::{Interrupt, RowsRead, View};
 use crate::wrapping;
 pub use route::{Access, Handler, Route};
 
@@ -60,6 +62,50 @@ pub struct Call<'a> {
     pub now: Timestamp,
     /// What is known of the barrier's key.
     pub keyring: KeyringFacts,
+    /// Names the vault.
+    pub vault: VaultId,
+}
+
+/// What a call may know besides the request.
+#[derive(Clone, Copy)]
+pub struct Surroundings<'a> {
+    /// Mounts and policies in force.
+    pub tables: &'a Tables,
+    /// Turns names into storage keys.
+    pub names: &'a Names,
+    /// Hashes tokens into the names they are stored under.
+    pub token_ids: &'a KeyedHash,
+    /// Seals batch tokens and opens them.
+    pub batch_tokens: &'a BatchTokens,
+    /// Hashes values into what stands for them in the audit log.
+    pub audit_values: &'a KeyedHash,
+    /// The present, on the server's clock.
+    pub now: Timestamp,
+    /// What is known of the barrier's key.
+    pub keyring: KeyringFacts,
+    /// Names the vault.
+    pub vault: VaultId,
+}
+
+impl<'a> Surroundings<'a> {
+    /// Puts a call together; `path` is that below the mount.
+    pub fn call(&self, identified: &'a Identified, target: &'a Target, path: &'a str) -> Call<'a> {
+        Call {
+            request: identified.request(),
+            sender: identified.sender(),
+            mount: &target.mount,
+            path,
+            route: target.route,
+            tables: self.tables,
+            names: self.names,
+            token_ids: self.token_ids,
+            batch_tokens: self.batch_tokens,
+            audit_values: self.audit_values,
+            now: self.now,
+            keyring: self.keyring,
+            vault: self.vault,
+        }
+    }
 }
 
 impl<'a> Call<'a> {
@@ -191,22 +237,50 @@ pub struct Step {
     pub changes: Vec<Change>,
     /// What happens after the commit.
     pub effects: Vec<Effect>,
+    /// A request that was held back and is made after the commit.
+    pub follow: Option<Follow>,
+    /// What the record of the outcome says besides, in clear.
+    pub notes: Vec<(&'static str, String)>,
+}
+
+/// A request that was held back and is made again.
+pub enum Follow {
+    /// Its answer is the answer.
+    Instead(Box<Request>),
+    /// Its answer is nobody's.
+    Besides(Box<Request>),
 }
 
 impl Step {
+    const fn new(outcome: Result<Reply, Refusal>, changes: Vec<Change>) -> Self {
+        Self { outcome, changes, effects: Vec::new(), follow: None, notes: Vec::new() }
+    }
+
     /// Answers and changes nothing.
     pub const fn answer(reply: Reply) -> Self {
-        Self { outcome: Ok(reply), changes: Vec::new(), effects: Vec::new() }
+        Self::commit(reply, Vec::new())
     }
 
     /// Answers once `changes` are committed.
     pub const fn commit(reply: Reply, changes: Vec<Change>) -> Self {
-        Self { outcome: Ok(reply), changes, effects: Vec::new() }
+        Self::new(Ok(reply), changes)
     }
 
     /// Refuses once `changes` are committed.
     pub const fn refuse(refusal: Refusal, changes: Vec<Change>) -> Self {
-        Self { outcome: Err(refusal), changes, effects: Vec::new() }
+        Self::new(Err(refusal), changes)
+    }
+
+    /// Adds a request that was held back, to be made after the commit.
+    pub(crate) fn followed_by(mut self, follow: Follow) -> Self {
+        self.follow = Some(follow);
+        self
+    }
+
+    /// Adds what the record of the outcome says besides, in clear.
+    pub(crate) fn noting(mut self, notes: Vec<(&'static str, String)>) -> Self {
+        self.notes.extend(notes);
+        self
     }
 
     /// Adds something for the driver to do after the commit.
@@ -256,6 +330,15 @@ pub trait Engine: Sync {
 pub fn decide(call: &Call<'_>, view: &mut View, rng: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
     let step = route::dispatch(call, view, rng)?;
     wrapping::wrap_if_asked(call, step, view, rng)
+}
+
+/// Lets an engine decide without carrying out what it decides, and tells which rows it read.
+pub(crate) fn try_out(
+    call: &Call<'_>,
+    view: &mut View,
+    rng: &mut dyn CryptoRng,
+) -> (Result<Step, Interrupt>, RowsRead) {
+    view.noting(|view| route::dispatch(call, view, rng))
 }
 
 /// Finds the route of a path below a mount.

@@ -101,6 +101,8 @@ impl TestStore {
             body: body.map(|body| SecretBytes::new(body.as_bytes().to_vec())),
             token: token.map(|token| SecretText::new(token.to_owned())),
             act: None,
+            redeems: None,
+            reason: None,
             wrap_ttl: None,
             certificates: std::sync::Arc::default(),
             remote: "192.0.2.1:1000".parse().unwrap(),
@@ -161,6 +163,7 @@ impl TestStore {
             audit_values: &self.token_ids,
             now: self.now,
             keyring: KeyringFacts { term: Term(3), installed_at: START, encryptions: 7 },
+            vault: VaultId([1; 16]),
         }
     }
 

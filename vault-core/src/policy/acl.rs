@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::Policy;
 use super::capability::{Capabilities, Capability};
+use super::control_group::ControlGroup;
 use super::denial::Denial;
 use super::parameters::Parameters;
 use super::pattern::{Pattern, Shape};
@@ -38,6 +39,7 @@ pub struct Acl {
     segments: Tree<(Pattern, Grant)>,
     /// Rules that deny and whose templates do not resolve.
     denials: Tree<Denial>,
+    control_groups: Vec<(Pattern, Arc<ControlGroup>)>,
 }
 
 /// What all policies together grant at one pattern.
@@ -69,6 +71,9 @@ impl Acl {
                 }
                 continue;
             };
+            if let Some(control_group) = &rule.control_group {
+                acl.control_groups.push((pattern.clone().into_owned(), Arc::clone(control_group)));
+            }
             let (capabilities, wrapping) = (rule.capabilities, rule.wrapping);
             match grants.get_mut(&*pattern) {
                 Some(grant) => {
@@ -110,6 +115,27 @@ impl Acl {
                     && (ask.capability == Capability::Sudo
                         || (grant.parameters.pass(ask.fields) && grant.wrapping.pass(ask.wrapping_ttl)))
             })
+    }
+
+    /// Lists what holds a request back: the rules of every pattern that fits the path, so that a more specific path does
+    /// not undo one. Nothing holds root back.
+    pub fn control_groups(&self, path: &str, capability: Capability) -> Vec<ControlGroup> {
+        if self.control_groups.is_empty() {
+            return Vec::new();
+        }
+        let path = path.strip_prefix('/').unwrap_or(path);
+        let bare = path.strip_suffix('/').filter(|_| capability == Capability::List);
+        let fits = |pattern: &Pattern| pattern.matches(path) || bare.is_some_and(|bare| pattern.matches(bare));
+        let mut found: Vec<ControlGroup> = Vec::new();
+        for (pattern, control_group) in &self.control_groups {
+            if fits(pattern)
+                && let Some(over) = control_group.over(capability)
+                && !found.contains(&over)
+            {
+                found.push(over);
+            }
+        }
+        found
     }
 
     /// Tells whether the rules grant `sudo` at a path; root has it everywhere.

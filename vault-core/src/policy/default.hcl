@@ -30,6 +30,10 @@ path "sys/tools/hash/*" { capabilities = ["update"] }
 path "sys/internal/ui/mounts"   { capabilities = ["read"] }
 path "sys/internal/ui/mounts/*" { capabilities = ["read"] }
 
+# See the held requests that concern oneself, and say what one thinks of them.
+path "sys/requests"   { capabilities = ["read", "list"] }
+path "sys/requests/*" { capabilities = ["read", "update"] }
+
 # A place of one's own.
 path "cubbyhole/*" { capabilities = ["create", "read", "update", "delete", "list"] }
 

@@ -5,6 +5,7 @@
 
 mod acl;
 mod capability;
+mod control_group;
 mod denial;
 mod parameters;
 mod password;
@@ -17,6 +18,7 @@ mod wrapping;
 
 pub use acl::{Acl, Ask};
 pub use capability::Capability;
+pub use control_group::{Applies, Binds, ControlGroup, Factor, Who};
 pub use password::PasswordPolicy;
 pub use template::{AliasFacts, EntityFacts, GroupFacts, IdentityFacts};
 

@@ -121,6 +121,24 @@ impl Pattern {
         }
     }
 
+    /// Tells whether the pattern fits a path.
+    pub(super) fn matches(&self, path: &str) -> bool {
+        let mut left = Some(path);
+        let mut segments = self.text.split('/').peekable();
+        while let Some(segment) = segments.next() {
+            let Some(rest) = left else { return false };
+            if self.any_rest && segments.peek().is_none() {
+                return rest.starts_with(segment);
+            }
+            let (head, after) = rest.split_once('/').map_or((rest, None), |(head, after)| (head, Some(after)));
+            if segment != "+" && segment != head {
+                return false;
+            }
+            left = after;
+        }
+        left.is_none()
+    }
+
     /// Tells whether the pattern can match some path that starts with `folder`, which ends with a slash.
     pub(super) fn reaches_below(&self, folder: &str) -> bool {
         let mut segments = self.text.split('/').peekable();

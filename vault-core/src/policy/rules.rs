@@ -1,10 +1,12 @@
 //! Reads the tree of a policy into rules, refusing what it does not know.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde_json::Value as Json;
 
 use super::capability::{Capabilities, Capability};
+use super::control_group::ControlGroup;
 use super::parameters::Parameters;
 use super::pattern::Pattern;
 use super::syntax::{Item, Node, Value};
@@ -23,6 +25,7 @@ pub(super) struct Rule {
     pub(super) capabilities: Capabilities,
     pub(super) parameters: Parameters,
     pub(super) wrapping: WrappingBounds,
+    pub(super) control_group: Option<Arc<ControlGroup>>,
 }
 
 /// Where a rule applies.
@@ -96,7 +99,8 @@ fn read_bodies(path: &str, node: Node, rules: &mut Vec<Rule>) -> Result<(), Poli
 
 fn read_rule(path: RulePath, line: usize, attributes: Vec<Item>) -> Result<Rule, PolicyError> {
     let (capabilities, parameters) = (Capabilities::default(), Parameters::default());
-    let mut rule = Rule { path, capabilities, parameters, wrapping: WrappingBounds::default() };
+    let wrapping = WrappingBounds::default();
+    let mut rule = Rule { path, capabilities, parameters, wrapping, control_group: None };
     let (mut least, mut most) = (Span::ZERO, Span::ZERO);
     for Item { line, key, node } in attributes {
         match key.as_str() {
@@ -112,7 +116,13 @@ fn read_rule(path: RulePath, line: usize, attributes: Vec<Item>) -> Result<Rule,
             "min_wrapping_ttl" => least = span(line, &key, node)?,
             "max_wrapping_ttl" => most = span(line, &key, node)?,
             "control_group" => {
-                return Err(error(line, "control_group is not supported yet; nothing would hold the request back"));
+                // Where a template does not resolve, nobody could tell what is to be held back.
+                if matches!(rule.path, RulePath::Templated(_)) {
+                    return Err(error(line, "a path with a template cannot have a control_group"));
+                }
+                if rule.control_group.replace(Arc::new(ControlGroup::read(line, node)?)).is_some() {
+                    return Err(error(line, "a path has one control_group"));
+                }
             }
             _ => return Err(error(line, format!("{key:?} is not known in a path block"))),
         }
@@ -175,7 +185,7 @@ fn json(value: Value) -> Json {
     }
 }
 
-fn texts(line: usize, key: &str, node: Node) -> Result<Vec<String>, PolicyError> {
+pub(super) fn texts(line: usize, key: &str, node: Node) -> Result<Vec<String>, PolicyError> {
     let wrong = || error(line, format!("{key} needs a list of texts: [\"...\"]"));
     let Value::List(list) = node.value else { return Err(wrong()) };
     let text = |node: Node| match node.value {
@@ -185,14 +195,14 @@ fn texts(line: usize, key: &str, node: Node) -> Result<Vec<String>, PolicyError>
     list.into_iter().map(text).collect()
 }
 
-fn text(line: usize, key: &str, node: Node) -> Result<String, PolicyError> {
+pub(super) fn text(line: usize, key: &str, node: Node) -> Result<String, PolicyError> {
     match node.value {
         Value::Text(text) => Ok(text),
         _ => Err(error(line, format!("{key} needs a text"))),
     }
 }
 
-fn span(line: usize, key: &str, node: Node) -> Result<Span, PolicyError> {
+pub(super) fn span(line: usize, key: &str, node: Node) -> Result<Span, PolicyError> {
     let text = match node.value {
         Value::Text(text) => text,
         Value::Number(number) => number.to_string(),
@@ -201,6 +211,6 @@ fn span(line: usize, key: &str, node: Node) -> Result<Span, PolicyError> {
     Span::parse(&text).map_err(|reason| error(line, format!("{key}: {reason}")))
 }
 
-fn error(line: usize, reason: impl Into<String>) -> PolicyError {
+pub(super) fn error(line: usize, reason: impl Into<String>) -> PolicyError {
     PolicyError { line, reason: reason.into() }
 }

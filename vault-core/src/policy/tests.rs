@@ -86,7 +86,7 @@ fn mistakes_are_named_with_their_line() {
         ("path \"a\" {\n capabilities = [\"raed\"]\n}", 2, "raed"),
         ("path \"a\" {\n capabilitis = [\"read\"]\n}", 2, "capabilitis"),
         ("\npaths \"a\" { }", 2, "paths"),
-        ("path \"a\" {\n control_group = { }\n}", 2, "control_group"),
+        ("path \"a\" {\n control_group = { }\n}", 2, "without a factor"),
         ("path \"a/*/b\" { }", 1, "'*' only stands at the end"),
         ("path \"a\" { capabilities = \"read\" }", 1, "list"),
         ("path \"a\" {\n min_wrapping_ttl = \"2h\"\n max_wrapping_ttl = \"1h\" }", 1, "longer than max_wrapping_ttl"),

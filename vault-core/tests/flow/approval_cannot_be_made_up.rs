@@ -2,7 +2,7 @@
 use vault_core::flow::{Approved, Permitted};
 
 fn make(permitted: Permitted) -> Approved {
-    Approved::new(permitted)
+    Approved::new(permitted, None)
 }
 
 fn main() {}

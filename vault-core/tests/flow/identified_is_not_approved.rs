@@ -1,10 +1,11 @@
 //! An identified request cannot pass the gate without being permitted first.
-use vault_core::approval::Gate;
-use vault_core::flow::{Approved, Denied, Identified};
-use vault_core::mounts::Tables;
+use vault_core::approval::{Gate, Passage, Stopped};
+use vault_core::engines::Surroundings;
+use vault_core::flow::Identified;
+use vault_core::view::View;
 
-fn skip(gate: &Gate, identified: Identified, tables: &Tables) -> Result<Approved, Denied> {
-    gate.pass(identified, tables)
+fn skip(gate: &Gate, identified: Identified, around: &Surroundings<'_>, view: &mut View) -> Result<Passage, Stopped> {
+    gate.pass(identified, around, view)
 }
 
 fn main() {}

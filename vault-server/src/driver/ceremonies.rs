@@ -130,6 +130,8 @@ impl Vault {
             body: None,
             token: Some(token),
             act: None,
+            redeems: None,
+            reason: None,
             wrap_ttl: None,
             certificates: Arc::default(),
             remote: caller.remote,

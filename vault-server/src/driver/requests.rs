@@ -4,12 +4,13 @@ use std::sync::{Arc, PoisonError};
 
 use tokio::sync::OwnedMutexGuard;
 
-use vault_core::audit::Record;
+use vault_core::approval::{Passage, Stopped};
+use vault_core::audit::{Decision, Record};
 use vault_core::auth::token::{Finder, Reader};
 use vault_core::auth::{self, Sender, Unidentified, stewards};
-use vault_core::engines::{self, Call, Effect, Step};
+use vault_core::engines::{Effect, Follow, Surroundings};
 use vault_core::flow::{
-    Approved, Completed, Denied, Identified, Pending, Permitted, Plan, Recorded, Settled, Target, Undecided,
+    Completed, Denied, Identified, Pending, Permitted, Plan, Recorded, Recording, Settled, Target, Undecided,
 };
 use vault_core::network::Network;
 use vault_core::policy::IdentityFacts;
@@ -17,7 +18,7 @@ use vault_core::quota::{self, Verdict};
 use vault_core::refusal::{Class, Refusal};
 use vault_core::reply::Reply;
 use vault_core::request::{Operation, Request};
-use vault_core::view::{Interrupt, View};
+use vault_core::view::View;
 
 use crate::driver::fetch::ROUNDS_MAX;
 use crate::driver::rules::Generation;
@@ -32,6 +33,8 @@ const ATTEMPTS_MAX: usize = 64;
 enum Attempt {
     Done(Result<Reply, Refusal>),
     Again(Request),
+    /// Answered; something that was agreed to is made on the side.
+    Besides(Result<Reply, Refusal>, Box<Request>),
 }
 
 impl Vault {
@@ -48,14 +51,17 @@ impl Vault {
 
     async fn carry_through(self: &Arc<Self>, request: Request) -> Result<Reply, Refusal> {
         self.check_rate(&request).await?;
-        let mut request = request;
+        let (mut request, mut answer) = (request, None);
         for _ in 0..ATTEMPTS_MAX {
-            match self.attempt(request).await? {
-                Attempt::Done(result) => return result,
+            match self.attempt(request).await.unwrap_or_else(|refusal| Attempt::Done(Err(refusal))) {
+                Attempt::Done(result) => return answer.unwrap_or(result),
                 Attempt::Again(same) => request = same,
+                // Its own records tell how it ends; whoever asked for it can redeem it if this fails.
+                Attempt::Besides(result, agreed_to) => (answer, request) = (Some(result), *agreed_to),
             }
         }
-        Err(Refusal::new(Class::Busy, "too many others write here at the same time; try again"))
+        let busy = || Refusal::new(Class::Busy, "too many others write here at the same time; try again");
+        answer.unwrap_or_else(|| Err(busy()))
     }
 
     /// Waits for the turn of a write, where the engine has writers of one path take turns.
@@ -81,7 +87,7 @@ impl Vault {
                     .with_private(format!("the rate limit {:?}", limit.name));
                 if first {
                     let hash = open.barrier().audit_values();
-                    self.log.append(Record::of_request(request, None, None, Some(&refusal), hash));
+                    self.log.append(Record::of_request(request, None, None, Decision::Denied(&refusal), hash));
                 }
                 Err(refusal)
             }
@@ -102,11 +108,11 @@ impl Vault {
             Err(denied) => return Err(self.deny(&open, denied).await),
         };
         let seals = permitted.asks_to_seal();
-        let approved = match open.gate.pass(permitted, &rules.tables) {
-            Ok(approved) => approved,
+        let passage = match self.pass(&open, &rules, permitted).await? {
+            Ok(passage) => passage,
             Err(denied) => return Err(self.deny(&open, denied).await),
         };
-        let recorded = match self.record(&open, approved).await {
+        let recorded = match self.record(&open, passage).await {
             Ok(recorded) => recorded,
             // A vault whose log cannot be written serves nothing, but whoever may seal it still can.
             Err(refusal) if seals => {
@@ -120,11 +126,11 @@ impl Vault {
         };
         let plan = match self.decide(&open, &rules, recorded).await? {
             Ok(plan) => plan,
-            Err(refused) => return Ok(Attempt::Done(self.complete(open, refused).await)),
+            Err(refused) => return Ok(self.complete(open, refused).await),
         };
         let settled = plan.settle(open.barrier(), &mut self.environment.rng());
         match settled.map_err(|error| Refusal::internal(error.to_string()))? {
-            Settled::Complete(completed) => Ok(Attempt::Done(self.complete(open, completed).await)),
+            Settled::Complete(completed) => Ok(self.complete(open, completed).await),
             Settled::Commit(pending) => {
                 // A caller who goes away must not leave a commit without its effects: it goes on without them.
                 let vault = Arc::clone(self);
@@ -183,7 +189,7 @@ impl Vault {
         let target = Target::find(&rules.tables, identified.request().path.as_str());
         let present = match &target {
             Some((target, below)) if identified.request().operation == Operation::Write => {
-                let call = self.call(open, rules, &identified, target, below);
+                let call = self.surroundings(open, rules).call(&identified, target, below);
                 match target.engine.existence(&call) {
                     Some(slot) => self.storage.get(slot.key()).await.map_err(|error| store_refusal(&error))?.is_some(),
                     None => true,
@@ -200,20 +206,30 @@ impl Vault {
         Ok(identified.permit(&acl, target, present))
     }
 
-    fn call<'a>(
+    /// Asks the gate, fetching what it asks for.
+    async fn pass(
         &self,
-        open: &'a Open,
-        rules: &'a Generation,
-        identified: &'a Identified,
-        target: &'a Target,
-        below: &'a str,
-    ) -> Call<'a> {
-        Call {
-            request: identified.request(),
-            sender: identified.sender(),
-            mount: &target.mount,
-            path: below,
-            route: target.route,
+        open: &Open,
+        rules: &Generation,
+        permitted: Permitted,
+    ) -> Result<Result<Passage, Denied>, Refusal> {
+        let (mut permitted, mut view) = (permitted, View::default());
+        let around = self.surroundings(open, rules);
+        for _ in 0..ROUNDS_MAX {
+            match open.gate.pass(permitted, &around, &mut view) {
+                Ok(passage) => return Ok(Ok(passage)),
+                Err(Stopped::Denied(denied)) => return Ok(Err(denied)),
+                Err(Stopped::Fetch(same)) => {
+                    self.fetcher(open, None).supply(&mut view).await?;
+                    permitted = same;
+                }
+            }
+        }
+        Err(Refusal::internal("the gate does not come to an end"))
+    }
+
+    fn surroundings<'a>(&self, open: &'a Open, rules: &'a Generation) -> Surroundings<'a> {
+        Surroundings {
             tables: &rules.tables,
             names: open.barrier().names(),
             token_ids: open.barrier().token_ids(),
@@ -221,11 +237,16 @@ impl Vault {
             audit_values: open.barrier().audit_values(),
             now: self.environment.now(),
             keyring: open.barrier().facts(),
+            vault: open.barrier().vault(),
         }
     }
 
-    async fn record(&self, open: &Open, approved: Approved) -> Result<Recorded, Refusal> {
-        let (record, recording) = approved.record(open.barrier().audit_values());
+    async fn record(&self, open: &Open, passage: Passage) -> Result<Recorded, Refusal> {
+        let hash = open.barrier().audit_values();
+        let (record, recording): (Record, Recording) = match passage {
+            Passage::Approved(approved) => approved.record(hash),
+            Passage::Held(held) => held.record(hash),
+        };
         let durable = self.log.append_durable(record).await.map_err(|error| log_refusal(&error))?;
         Ok(recording.recorded(durable))
     }
@@ -247,7 +268,7 @@ impl Vault {
         let mut recorded = recorded;
         let mut view = View::default();
         for _ in 0..ROUNDS_MAX {
-            match recorded.decide(&mut view, |recorded, view| self.step(open, rules, recorded, view)) {
+            match recorded.carry_out(&self.surroundings(open, rules), &mut view, &mut self.environment.rng()) {
                 Ok(plan) => return Ok(Ok(plan)),
                 Err(Undecided::Refused(completed)) => return Ok(Err(completed)),
                 Err(Undecided::Fetch(same)) => {
@@ -261,16 +282,6 @@ impl Vault {
         Ok(Err(recorded.refuse(Refusal::internal("the engine does not come to an end"))))
     }
 
-    fn step(&self, open: &Open, rules: &Generation, recorded: &Recorded, view: &mut View) -> Result<Step, Interrupt> {
-        let identified = recorded.identified().ok_or_else(|| Refusal::internal("housekeeping has no engine"))?;
-        let path = identified.request().path.as_str();
-        let nowhere = || Refusal::new(Class::Missing, format!("no handler for route {path:?}"));
-        let target = recorded.target().ok_or_else(nowhere)?;
-        let below = path.strip_prefix(target.mount.path.as_str()).ok_or_else(nowhere)?;
-        let call = self.call(open, rules, identified, target, below);
-        engines::decide(&call, view, &mut self.environment.rng())
-    }
-
     async fn commit(&self, open: Arc<Open>, mut pending: Pending) -> Attempt {
         let completed = match self.storage.commit(pending.take_batch()).await {
             Ok(committed) => pending.committed(committed),
@@ -280,7 +291,7 @@ impl Vault {
             },
             Err(CommitError::Storage(error)) => pending.failed(store_refusal(&error)),
         };
-        Attempt::Done(self.complete(open, completed).await)
+        self.complete(open, completed).await
     }
 
     /// Lets the audit devices that there are now follow the log, and no others.
@@ -290,13 +301,15 @@ impl Vault {
         Ok(())
     }
 
-    /// Carries out the effects, logs the outcome and gives the reply.
-    async fn complete(&self, open: Arc<Open>, completed: Completed) -> Result<Reply, Refusal> {
+    /// Carries out the effects, logs the outcome and gives the reply; a request that was held back and follows is the next
+    /// attempt, or is made on the side.
+    async fn complete(&self, open: Arc<Open>, completed: Completed) -> Attempt {
         let seal = completed.effects().contains(&Effect::Seal);
-        let completed = match self.carry_out(&open, completed.effects()).await {
+        let mut completed = match self.carry_out(&open, completed.effects()).await {
             Ok(()) => completed,
             Err(refusal) => completed.into_recorded().refuse(refusal),
         };
+        let follow = completed.take_follow();
         if let Some(record) = completed.record(open.barrier().audit_values(), self.environment.now()) {
             self.log.append(record);
         }
@@ -304,7 +317,11 @@ impl Vault {
             drop(open);
             self.seal().await;
         }
-        completed.into_result()
+        match follow {
+            Some(Follow::Instead(request)) => Attempt::Again(*request),
+            Some(Follow::Besides(request)) => Attempt::Besides(completed.into_result(), request),
+            None => Attempt::Done(completed.into_result()),
+        }
     }
 
     /// Carries out every effect in turn, sealing apart, which comes after the record of the outcome. The first failure is

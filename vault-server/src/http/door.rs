@@ -8,6 +8,7 @@ use axum::body::Body;
 use axum::response::Response;
 use http::request::Parts;
 use http::{HeaderMap, Method, header};
+use vault_core::approval::TEXT_LENGTH_BYTES_MAX;
 use vault_core::auth::token::BATCH_TOKEN_LENGTH_BYTES_MAX;
 use vault_core::id::RequestId;
 use vault_core::path::RequestPath;
@@ -22,6 +23,7 @@ use crate::driver::Caller;
 
 const HEADER_TOKEN: &str = "x-vault-token";
 const HEADER_NAMESPACE: &str = "x-vault-namespace";
+const HEADER_REASON: &str = "x-keyturn-reason";
 const HEADER_WRAP_TTL: &str = "x-vault-wrap-ttl";
 const MERGE_PATCH: &str = "application/merge-patch+json";
 
@@ -125,6 +127,8 @@ fn admit(
         body,
         token: token(&parts.headers)?,
         act: None,
+        redeems: None,
+        reason: reason(&parts.headers)?,
         wrap_ttl: wrap_ttl(&parts.headers)?,
         certificates: parts.extensions.get::<PeerCertificates>().map(|shown| Arc::clone(&shown.0)).unwrap_or_default(),
         remote,
@@ -192,6 +196,16 @@ fn wrap_ttl(headers: &HeaderMap) -> Result<Option<Span>, Refusal> {
     let ttl = if text.is_empty() { Ok(Span::ZERO) } else { Span::parse(text) };
     let ttl = ttl.map_err(|error| Refusal::invalid(format!("X-Vault-Wrap-TTL: {error}")))?;
     Ok(Some(ttl).filter(|ttl| !ttl.is_zero()))
+}
+
+/// Reads why a request is made, for those who may have to agree to it.
+fn reason(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+    let Some(value) = headers.get(HEADER_REASON) else { return Ok(None) };
+    let text = std::str::from_utf8(value.as_bytes()).unwrap_or_default().trim();
+    if text.is_empty() || text.len() > TEXT_LENGTH_BYTES_MAX {
+        return Err(Refusal::invalid(format!("X-Keyturn-Reason: 1 to {TEXT_LENGTH_BYTES_MAX} bytes of UTF-8")));
+    }
+    Ok(Some(text.to_owned()))
 }
 
 #[cfg(test)]

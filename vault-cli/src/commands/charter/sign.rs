@@ -44,7 +44,10 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<(), Failure>
     let name = person.name.to_string();
     let due = |standing: &Standing| turns(judge, judge.charter(), &standing.signers);
     if before.signers.contains(index) {
-        return Err(Failure::refused(format!("{name} has signed already; {}", whose_turn(&before, &due(&before), arguments))));
+        return Err(Failure::refused(format!(
+            "{name} has signed already; {}",
+            whose_turn(&before, &due(&before), arguments)
+        )));
     }
     if global.format == Format::Text {
         eprintln!("{}", describe(&before.charter, old.as_ref()));

@@ -16,7 +16,7 @@ use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 
 use crate::engines::Change;
-use crate::id::Revision;
+use crate::id::{EntityId, Revision};
 use crate::keys::KeyedHash;
 use crate::mounts::Tables;
 use crate::names::{Domain, Folder, Names, Slot};
@@ -131,6 +131,22 @@ impl Finder<'_> {
         let (token, revision) = self.read_alive(&slot, view)?;
         self.check_ancestors(&token, view)?;
         Ok(Alive { id: id.clone(), token, slot, revision })
+    }
+
+    /// Lists the entities of the tokens that a token descends from, and the one whose token made it.
+    ///
+    /// # Errors
+    /// Stops when something must be fetched first.
+    pub(crate) fn makers(&self, token: &Token, view: &mut View) -> Result<Vec<EntityId>, Interrupt> {
+        let mut makers: Vec<EntityId> = token.made_by.into_iter().collect();
+        let mut ancestor = token.parent.clone();
+        for _ in 0..DESCENT_MAX {
+            let Some(parent) = ancestor else { return Ok(makers) };
+            let (found, _) = self.read_alive(&parent.slot(self.names), view)?;
+            makers.extend(found.entity.into_iter().chain(found.made_by));
+            ancestor = found.parent;
+        }
+        Ok(makers)
     }
 
     /// Checks that every token that `token` descends from is alive.

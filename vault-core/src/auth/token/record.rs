@@ -14,7 +14,8 @@ use crate::refusal::Refusal;
 use crate::secret::SecretBytes;
 use crate::time::{Span, Timestamp};
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
+const VERSION_BEFORE_MAKERS: u8 = 2;
 const VERSION_BEFORE_IDENTITY: u8 = 1;
 
 /// What a wrapping token wraps.
@@ -95,6 +96,9 @@ pub struct Token {
     pub certificate: Option<String>,
     /// What it wraps, if it is a wrapping token.
     pub wrapped: Option<Wrapped>,
+    /// The entity whose token made it, also where it descends from none. Rows hold it behind the rest, as of version 3.
+    #[serde(skip)]
+    pub made_by: Option<EntityId>,
 }
 
 impl Token {
@@ -123,6 +127,7 @@ impl Token {
             max_ttl: Span::ZERO,
             certificate: None,
             wrapped: None,
+            made_by: None,
         }
     }
 
@@ -131,7 +136,7 @@ impl Token {
     /// # Errors
     /// Refuses with an internal error if it cannot be written.
     pub fn encode(&self) -> Result<SecretBytes, Refusal> {
-        record_format::encode(VERSION, self)
+        record_format::encode(VERSION, &(self, self.made_by))
     }
 
     /// Reads an entry.
@@ -142,7 +147,12 @@ impl Token {
         if record_format::version(payload) == Some(VERSION_BEFORE_IDENTITY) {
             return record_format::decode::<TokenBeforeIdentity>(VERSION_BEFORE_IDENTITY, payload).map(Self::from);
         }
-        record_format::decode(VERSION, payload)
+        if record_format::version(payload) == Some(VERSION_BEFORE_MAKERS) {
+            return record_format::decode(VERSION_BEFORE_MAKERS, payload);
+        }
+        let (mut token, made_by): (Self, _) = record_format::decode(VERSION, payload)?;
+        token.made_by = made_by;
+        Ok(token)
     }
 
     /// Tells whether the token has not ended at `now`.

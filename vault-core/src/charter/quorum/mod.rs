@@ -55,6 +55,13 @@ impl Rule {
         }
     }
 
+    fn leaves(&self) -> usize {
+        match self {
+            Self::Team { .. } => 1,
+            Self::Of { rules, .. } => rules.iter().map(Self::leaves).sum(),
+        }
+    }
+
     fn teams<'a>(&'a self, found: &mut Vec<&'a Name>) {
         match self {
             Self::Team { team, .. } if found.contains(&team) => {}
@@ -109,4 +116,39 @@ impl Quorum {
     pub(super) fn rule(&self) -> &Rule {
         &self.rule
     }
+}
+
+/// A part of a rule that is put together from several sources.
+pub enum Condition<'q> {
+    /// A quorum of a charter.
+    Quorum(&'q Quorum),
+    /// So many of these people.
+    Members {
+        /// How many.
+        needed: u8,
+        /// Of whom.
+        members: PersonSet,
+    },
+}
+
+impl Condition<'_> {
+    fn rule(&self) -> Option<Rule> {
+        match self {
+            Self::Quorum(quorum) => Some(quorum.rule.clone()),
+            Self::Members { needed, members } => {
+                let team = Name::parse("members").ok()?;
+                Some(Rule::Team { needed: *needed, team, members: members.iter().collect() })
+            }
+        }
+    }
+}
+
+/// Says whether these people meet all the conditions, each filling one place over all of them. Conditions that together
+/// are larger than an expression may be are met by nobody, and so are none.
+pub fn are_met_by(conditions: &[Condition<'_>], present: &PersonSet) -> bool {
+    let rules: Option<Vec<Rule>> = conditions.iter().map(Condition::rule).collect();
+    let (Some(rules), Ok(needed)) = (rules, u8::try_from(conditions.len())) else { return false };
+    let quorums = conditions.iter().filter(|condition| matches!(condition, Condition::Quorum(_))).count();
+    let rule = Rule::Of { needed, rules };
+    needed > 0 && quorums <= 1 && rule.leaves() <= LEAVES_MAX && assignment::is_met(&rule, present)
 }

@@ -4,6 +4,7 @@
 mod absent;
 mod audit;
 mod capabilities;
+mod control_groups;
 mod counters;
 mod host;
 mod leases;
@@ -17,6 +18,7 @@ mod policies;
 pub mod public;
 mod quotas;
 mod remount;
+mod requests;
 mod rotate;
 mod routes;
 mod snapshot;

@@ -1,8 +1,8 @@
 //! The endpoints of `sys/`, one line each.
 
 use super::{
-    absent, audit, capabilities, counters, done, host, leases, locked_users, metrics, mounts, openapi,
-    password_policies, plugins, policies, quotas, remount, rotate, seal, snapshot, tune, ui, wrapping,
+    absent, audit, capabilities, control_groups, counters, done, host, leases, locked_users, metrics, mounts, openapi,
+    password_policies, plugins, policies, quotas, remount, requests, rotate, seal, snapshot, tune, ui, wrapping,
 };
 use crate::engines::Route;
 use crate::engines::transit::tools;
@@ -107,6 +107,28 @@ pub(super) static ROUTES: &[Route] = &[
     ),
     Route::new("wrapping/unwrap", &[(Write, wrapping::unwrap)], "Takes out what a wrapping token wraps, once"),
     Route::new("wrapping/rewrap", &[(Write, wrapping::rewrap)], "Moves what is wrapped to a fresh wrapping token"),
+    Route::new("control-group/authorize", &[(Write, control_groups::authorize)], "Agrees to a held request"),
+    Route::new("control-group/request", &[(Write, control_groups::request)], "Tells how far a held request has come"),
+    Route::new(
+        "config/control-group",
+        &[
+            (Read, control_groups::read_config),
+            (Write, control_groups::write_config),
+            (Delete, control_groups::delete_config),
+        ],
+        "How long held requests wait at most",
+    ),
+    Route::new(
+        "requests",
+        &[(Read, requests::list), (List, requests::list)],
+        "Lists held requests that concern the caller",
+    ),
+    Route::new("requests/{id}", &[(Read, requests::read)], "Shows a held request"),
+    Route::new("requests/{id}/approve", &[(Write, requests::approve)], "Agrees to a held request"),
+    Route::new("requests/{id}/deny", &[(Write, requests::deny)], "Ends a held request with a no"),
+    Route::new("requests/{id}/comment", &[(Write, requests::comment)], "Remarks something about a held request"),
+    Route::new("requests/{id}/cancel", &[(Write, requests::cancel)], "Takes a held request back"),
+    Route::new("requests/{id}/redeem", &[(Write, requests::redeem)], "Makes a held request that was agreed to"),
     Route::new("internal/ui/mounts", &[(Read, ui::all)], "Lists the mounts that the caller can reach"),
     Route::new("internal/ui/mounts/{path*}", &[(Read, ui::one)], "Describes the mount of a path"),
     Route::sudo(

@@ -5,7 +5,9 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{Call, Step};
+use crate::approval::{Bearer, HeldRequest, make_again, not_there};
 use crate::auth::token::Alive;
+use crate::engines::Follow;
 use crate::refusal::{Class, Refusal};
 use crate::reply::{Content, Reply};
 use crate::secret::{SecretBytes, SecretText};
@@ -38,8 +40,15 @@ pub(super) fn lookup(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) ->
     Ok(Step::answer(Reply::data(&data)?))
 }
 
-pub(super) fn unwrap(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
+pub(super) fn unwrap(call: &Call<'_>, view: &mut View, rng: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
     let found = wrapping_token(call, view)?;
+    if wrapping::holds_request(call, &found, view)? {
+        let held = HeldRequest::read(call.names, &found.token.accessor, view)?.ok_or_else(not_there)?;
+        let own = call.sender.identity().is_some_and(|identity| *identity.token_id() != found.id);
+        let bearer = if own { Bearer::Own } else { Bearer::Wrapping };
+        let again = make_again(call, &held, bearer, view, rng)?;
+        return Ok(Step::answer(Reply::Empty).followed_by(Follow::Instead(again)));
+    }
     let (content, changes) = wrapping::take(call, &found, view)?;
     Ok(Step::commit(Reply::Content(content), changes))
 }
@@ -47,6 +56,9 @@ pub(super) fn unwrap(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) ->
 /// Keeps the same reply under a fresh wrapping token that lives as long as the first did.
 pub(super) fn rewrap(call: &Call<'_>, view: &mut View, rng: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
     let found = wrapping_token(call, view)?;
+    if wrapping::holds_request(call, &found, view)? {
+        return Err(Refusal::invalid("the token stands for a request that is held back, which keeps its token").into());
+    }
     let (content, mut changes) = wrapping::take(call, &found, view)?;
     let path = found.token.wrapped.as_ref().map_or("", |wrapped| wrapped.creation_path.as_str());
     let (info, rows) = wrapping::keep(call, content, found.token.creation_ttl, path, view, rng)?;

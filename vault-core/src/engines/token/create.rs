@@ -281,6 +281,7 @@ fn describe(
             && role.is_none_or(|role| role.renewable),
         role: role.map(|role| role.name.clone()),
         bound_cidrs: role.map(|role| role.bound_cidrs.clone()).unwrap_or_default(),
+        made_by: identity.entity().map(|entity| entity.id),
         ..Token::new(accessor, policies, call.now)
     };
     let mut warnings = Vec::new();

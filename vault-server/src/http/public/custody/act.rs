@@ -41,6 +41,8 @@ fn read(call: &Call<'_>) -> Result<Request, Refusal> {
         body,
         token: None,
         act: Some(Arc::new(signed)),
+        redeems: None,
+        reason: None,
         wrap_ttl: None,
         certificates: Arc::default(),
         remote: call.remote,

@@ -1,0 +1,106 @@
+//! What is kept of each requester, so that nobody wears approvers down: how much they have open, and what was denied.
+
+use serde::{Deserialize, Serialize};
+
+use super::human::Human;
+use crate::engines::Change;
+use crate::names::{Domain, Names, Slot};
+use crate::record_format;
+use crate::refusal::{Class, Refusal};
+use crate::time::{Span, Timestamp};
+use crate::view::{Interrupt, View};
+
+const VERSION: u8 = 1;
+
+/// Most requests that one human has open.
+pub(super) const OPEN_MAX: usize = 32;
+
+/// How long the same thing cannot be asked for again after a denial.
+pub(super) const PAUSE_AFTER_DENIAL: Span = Span(15 * 60);
+
+/// Most denials that are remembered, the last ones.
+const DENIALS_MAX: usize = 32;
+
+/// What is kept of a requester.
+#[derive(Default, Serialize, Deserialize)]
+pub(crate) struct Asker {
+    open: Vec<(String, Timestamp)>,
+    denials: Vec<EarlierDenial>,
+}
+
+/// A denial of the same thing before.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct EarlierDenial {
+    /// The request that was denied.
+    pub(super) request: String,
+    /// By whom.
+    pub(super) by: String,
+    /// When.
+    pub(super) at: Timestamp,
+    /// Why.
+    pub(super) reason: String,
+    operation: String,
+    path: String,
+}
+
+impl Asker {
+    pub(super) fn slot(names: &Names, human: &Human) -> Slot {
+        names.entry(&names.root(Domain::System, "requesters"), &human.key())
+    }
+
+    /// Reads what is kept of a human; nothing of one who has never asked.
+    pub(super) fn read(names: &Names, human: &Human, view: &mut View) -> Result<Self, Interrupt> {
+        match view.entry(&Self::slot(names, human))? {
+            None => Ok(Self::default()),
+            Some(row) => Ok(record_format::decode(VERSION, &row.payload)?),
+        }
+    }
+
+    pub(super) fn store(&self, names: &Names, human: &Human) -> Result<Change, Refusal> {
+        Ok(Change::Put { slot: Self::slot(names, human), payload: record_format::encode(VERSION, self)? })
+    }
+
+    /// Opens a request, and tells of the last denial of the same thing.
+    ///
+    /// # Errors
+    /// Refuses a requester who has too much open, and what was denied a short while ago.
+    pub(super) fn open(
+        &mut self,
+        (id, expires_at): (&str, Timestamp),
+        (operation, path): (&str, &str),
+        now: Timestamp,
+    ) -> Result<Option<EarlierDenial>, Refusal> {
+        self.open.retain(|(_, end)| now < *end);
+        let earlier = self.denials.iter().rev().find(|denial| denial.operation == operation && denial.path == path);
+        if let Some(denial) = earlier
+            && now < denial.at.after(PAUSE_AFTER_DENIAL)
+        {
+            let EarlierDenial { by, reason, at, .. } = denial;
+            let again = at.after(PAUSE_AFTER_DENIAL);
+            let text =
+                format!("{by} denied this at {at}: {reason:?}. Talk to them; it can be asked for again after {again}");
+            return Err(Refusal::new(Class::Busy, text));
+        }
+        if self.open.len() >= OPEN_MAX {
+            let text = format!("you have {OPEN_MAX} requests open: wait for them, or cancel some (keyturn requests)");
+            return Err(Refusal::new(Class::Busy, text));
+        }
+        self.open.push((id.to_owned(), expires_at));
+        Ok(earlier.cloned())
+    }
+
+    /// Closes a request.
+    pub(super) fn close(&mut self, id: &str) {
+        self.open.retain(|(own, _)| own != id);
+    }
+
+    /// Remembers a denial.
+    pub(super) fn deny(&mut self, request: &str, what: (&str, &str), (by, reason): (&str, &str), at: Timestamp) {
+        self.close(request);
+        let (operation, path) = (what.0.to_owned(), what.1.to_owned());
+        let (request, by, reason) = (request.to_owned(), by.to_owned(), reason.to_owned());
+        self.denials.push(EarlierDenial { request, by, at, reason, operation, path });
+        let surplus = self.denials.len().saturating_sub(DENIALS_MAX);
+        self.denials.drain(..surplus);
+    }
+}

@@ -1,0 +1,241 @@
+//! Whether enough people agree: judged anew, on what is in force now, each time that anybody asks or a grant is used.
+
+use serde::Serialize;
+
+use super::held::{HeldRequest, Vote, Weight};
+use super::human::Human;
+use super::statement::APPROVAL_PAYLOAD_TYPE;
+use crate::charter::quorum::{Condition, Quorum, are_met_by};
+use crate::charter::{Charter, PersonIndex, PersonSet};
+use crate::envelope::Envelope;
+use crate::identity::{self, Entity, GroupKind};
+use crate::mounts::Tables;
+use crate::names::Names;
+use crate::policy::{ControlGroup, Factor, Who};
+use crate::view::{Interrupt, View};
+
+/// What a request is judged by.
+#[derive(Clone, Copy)]
+pub struct Judge<'a> {
+    /// Groups, policies and the charter in force.
+    pub tables: &'a Tables,
+    /// Turns names into storage keys.
+    pub names: &'a Names,
+}
+
+/// Where a request stands.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Standing {
+    /// Whether every rule is met.
+    pub is_approved: bool,
+    /// Each rule.
+    pub rules: Vec<RuleStanding>,
+}
+
+/// Where a request stands with one rule.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct RuleStanding {
+    /// Whether different people fill all its factors.
+    pub is_met: bool,
+    /// Each factor.
+    pub factors: Vec<FactorStanding>,
+}
+
+/// Where a request stands with one factor.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct FactorStanding {
+    /// What the policy calls it.
+    pub name: String,
+    /// Who must agree, in words.
+    pub needed: String,
+    /// Who of them has.
+    pub approved_by: Vec<String>,
+}
+
+/// Somebody whose vote may count.
+struct Voter {
+    place: PersonIndex,
+    human: Human,
+    /// The name to show.
+    name: String,
+    entity: Entity,
+}
+
+impl<'a> Judge<'a> {
+    /// Gives the charter in force.
+    pub fn charter(&self) -> Option<&'a Charter> {
+        self.tables.custody().map(|custody| custody.charter().charter())
+    }
+
+    /// Judges a request.
+    ///
+    /// # Errors
+    /// Stops when something must be fetched first.
+    pub fn judge(&self, held: &HeldRequest, view: &mut View) -> Result<Standing, Interrupt> {
+        let voters = self.voters(held, view)?;
+        let rules: Vec<_> = held.rules.iter().map(|rule| self.stand(rule, &voters)).collect();
+        Ok(Standing { is_approved: !rules.is_empty() && rules.iter().all(|rule| rule.is_met), rules })
+    }
+
+    /// Tells whether an entity is in a group whose votes only teach.
+    pub fn is_in_training(&self, held: &HeldRequest, entity: &Entity) -> bool {
+        let groups = self.groups_of(entity);
+        held.rules.iter().flat_map(|rule| &rule.training).any(|name| groups.iter().any(|group| is_named(group, name)))
+    }
+
+    fn voters(&self, held: &HeldRequest, view: &mut View) -> Result<Vec<Voter>, Interrupt> {
+        let people = self.charter().map_or(0, |charter| charter.people().len());
+        let mut next_place = u8::try_from(people).unwrap_or(u8::MAX);
+        let mut voters: Vec<Voter> = Vec::new();
+        for vote in held.votes.iter().filter(|vote| vote.weight != Weight::Training) {
+            let Some(mut voter) = self.voter(held, vote, PersonIndex(0), view)? else { continue };
+            if voters.iter().any(|other| other.human == voter.human) {
+                continue;
+            }
+            voter.place = match self.index_of(&voter.human) {
+                Some(index) => index,
+                // Places are a byte; whoever finds none left does not count.
+                None if next_place == u8::MAX => continue,
+                None => {
+                    next_place += 1;
+                    PersonIndex(next_place - 1)
+                }
+            };
+            voters.push(voter);
+        }
+        Ok(voters)
+    }
+
+    fn index_of(&self, human: &Human) -> Option<PersonIndex> {
+        let name = human.person()?;
+        let people = self.charter()?.people();
+        (0..=u8::MAX).map(PersonIndex).zip(people).find(|(_, person)| person.name.as_str() == name).map(|(at, _)| at)
+    }
+
+    /// Checks one vote: whose it is now, and that it says yes to this very request.
+    fn voter(
+        &self,
+        held: &HeldRequest,
+        vote: &Vote,
+        place: PersonIndex,
+        view: &mut View,
+    ) -> Result<Option<Voter>, Interrupt> {
+        let Some(entity) = identity::find(self.names, vote.entity, view)?.filter(|entity| !entity.disabled) else {
+            return Ok(None);
+        };
+        let human = Human::of(&entity, self.charter());
+        let is_as_it_was = human == vote.human && !self.is_requester(held, &human, view)?;
+        let is_signed = match &vote.envelope {
+            Some(envelope) => self.is_signed_by(held, envelope, &human),
+            // In service only what is signed counts.
+            None => !self.tables.is_in_service(),
+        };
+        let name = human.person().map_or_else(|| entity.name.clone(), str::to_owned);
+        Ok((is_as_it_was && is_signed).then_some(Voter { place, human, name, entity }))
+    }
+
+    /// Tells whether a human is the one who asks, by what is known of the requester now or was when they asked.
+    fn is_requester(&self, held: &HeldRequest, human: &Human, view: &mut View) -> Result<bool, Interrupt> {
+        if *human == held.requester.human || *human == Human::Entity(held.requester.entity) {
+            return Ok(true);
+        }
+        let entity = identity::find(self.names, held.requester.entity, view)?;
+        Ok(entity.is_some_and(|entity| Human::of(&entity, self.charter()) == *human))
+    }
+
+    /// Tells whether an envelope bears the signature of a human, and no other, over this very statement.
+    fn is_signed_by(&self, held: &HeldRequest, envelope: &str, human: &Human) -> bool {
+        let Some(charter) = self.charter() else { return false };
+        let Ok(envelope) = Envelope::parse(envelope.as_bytes()) else { return false };
+        let Ok(signers) = envelope.signers(APPROVAL_PAYLOAD_TYPE, charter) else { return false };
+        let names = charter.names(&signers);
+        envelope.payload() == held.statement.as_bytes()
+            && names.len() == 1
+            && names.first().map(crate::charter::Name::as_str) == human.person()
+    }
+
+    /// Tells whether the vote of an entity could count for a request.
+    ///
+    /// # Errors
+    /// Stops when something must be fetched first.
+    pub fn may_approve(&self, held: &HeldRequest, entity: &Entity, view: &mut View) -> Result<bool, Interrupt> {
+        let human = Human::of(entity, self.charter());
+        if self.is_requester(held, &human, view)? {
+            return Ok(false);
+        }
+        let voter = Voter { place: PersonIndex(0), human, name: String::new(), entity: entity.clone() };
+        Ok(held.rules.iter().flat_map(|rule| &rule.factors).any(|factor| self.counts(factor, &voter)))
+    }
+
+    fn stand(&self, rule: &ControlGroup, voters: &[Voter]) -> RuleStanding {
+        let present: PersonSet = voters.iter().map(|voter| voter.place).collect();
+        let counting = |factor: &Factor| voters.iter().filter(|voter| self.counts(factor, voter)).collect::<Vec<_>>();
+        let condition = |factor: &Factor| match &factor.who {
+            Who::Groups { approvals, .. } => {
+                let members = counting(factor).iter().map(|voter| voter.place).collect();
+                Some(Condition::Members { needed: *approvals, members })
+            }
+            Who::Quorum(name) => self.quorum(name).map(Condition::Quorum),
+        };
+        let conditions: Option<Vec<_>> = rule.factors.iter().map(condition).collect();
+        let is_met = conditions.is_some_and(|conditions| are_met_by(&conditions, &present));
+        let factors = rule.factors.iter().map(|factor| FactorStanding {
+            name: factor.name.clone(),
+            needed: self.words(&factor.who),
+            approved_by: counting(factor).iter().map(|voter| voter.name.clone()).collect(),
+        });
+        RuleStanding { is_met, factors: factors.collect() }
+    }
+
+    /// Finds a quorum of the charter by the name that a policy gives it.
+    pub fn quorum(&self, name: &str) -> Option<&'a Quorum> {
+        let charter = self.charter()?;
+        match name {
+            "change" => Some(charter.change()),
+            "charter" => Some(charter.charter()),
+            _ => {
+                let name = name.strip_prefix("group.").unwrap_or(name);
+                charter.groups().iter().find(|(own, _)| own.as_str() == name).map(|(_, quorum)| quorum)
+            }
+        }
+    }
+
+    fn counts(&self, factor: &Factor, voter: &Voter) -> bool {
+        match &factor.who {
+            Who::Quorum(name) => self
+                .index_of(&voter.human)
+                .zip(self.quorum(name))
+                .is_some_and(|(index, quorum)| quorum.people().contains(index)),
+            Who::Groups { names, ids, .. } => self
+                .groups_of(&voter.entity)
+                .iter()
+                .any(|group| names.iter().any(|name| is_named(group, name)) || ids.contains(&group.id.to_string())),
+        }
+    }
+
+    /// Lists the groups of an entity. In service no auth method makes an approver.
+    fn groups_of(&self, entity: &Entity) -> Vec<&'a identity::Group> {
+        let groups = self.tables.groups();
+        let entity =
+            if self.tables.is_in_service() { Entity { aliases: Vec::new(), ..entity.clone() } } else { entity.clone() };
+        let found = groups.of(&entity).into_iter().filter_map(|id| groups.get(id)).map(AsRef::as_ref);
+        found.filter(|group| !(self.tables.is_in_service() && group.kind == GroupKind::External)).collect()
+    }
+
+    fn words(&self, who: &Who) -> String {
+        match who {
+            Who::Groups { names, ids, approvals } => {
+                let groups: Vec<&str> = names.iter().chain(ids).map(String::as_str).collect();
+                format!("{approvals} of {}", groups.join(" or "))
+            }
+            Who::Quorum(name) => match self.quorum(name) {
+                Some(quorum) => quorum.text().to_owned(),
+                None => format!("the quorum {name:?}, which the charter does not have"),
+            },
+        }
+    }
+}
+
+fn is_named(group: &identity::Group, name: &str) -> bool {
+    group.name.to_lowercase() == name.to_lowercase()
+}

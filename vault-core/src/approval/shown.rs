@@ -1,0 +1,188 @@
+//! What a change would change, for those who decide about it: names in full, values only where they are no secrets.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::mounts::Mount;
+
+/// Most fields that are shown.
+const FIELDS_MAX: usize = 256;
+
+/// Longest value that is shown in full, in bytes.
+const VALUE_LENGTH_BYTES_MAX: usize = 64 << 10;
+
+/// Deepest objects that are taken apart.
+const DEPTH_MAX: usize = 4;
+
+/// Fields whose values are secrets wherever they stand.
+const SECRET_FIELDS: [&str; 14] = [
+    "bindpass",
+    "ciphertext",
+    "client_token",
+    "hmac",
+    "jwt",
+    "key",
+    "keys",
+    "oidc_client_secret",
+    "password",
+    "password_hash",
+    "private_key",
+    "secret_id",
+    "token",
+    "token_reviewer_jwt",
+];
+
+/// What happens to one field.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub(super) struct Field {
+    name: String,
+    change: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after: Option<Value>,
+}
+
+/// Where values may be shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    /// All but secret ones.
+    Settings,
+    /// None below `data`, all others.
+    BesidesData,
+    /// None.
+    Nothing,
+}
+
+/// Describes a change by what a read answers now and the body that is to be written.
+pub(super) fn describe(mount: &Mount, below: &str, before: Option<&[u8]>, body: Option<&[u8]>) -> Vec<Field> {
+    let shown = shown_at(mount, below);
+    let replaces = mount.kind == "kv" && !below.starts_with("metadata/");
+    let (before, after) = (flat(before), flat(body));
+    let mut fields = Vec::new();
+    for (name, value) in &after {
+        let change = match before.get(name) {
+            None => "new",
+            Some(old) if old == value => "same",
+            Some(_) => "changed",
+        };
+        let visible = |value: &Value| is_visible(shown, name, value).then(|| value.clone());
+        let old = before.get(name).filter(|old| *old != value).and_then(visible);
+        fields.push(Field { name: name.clone(), change, before: old, after: visible(value) });
+    }
+    // A write of data takes the place of all that was there.
+    let kept = |name: &str| shown == Shown::BesidesData && !name.starts_with("data.");
+    let removed = before.iter().filter(|(name, _)| replaces && !kept(name) && !after.contains_key(*name));
+    fields.extend(removed.map(|(name, value)| {
+        let before = Some(value).filter(|value| is_visible(shown, name, value)).cloned();
+        Field { name: name.clone(), change: "removed", before, after: None }
+    }));
+    fields.truncate(FIELDS_MAX);
+    fields
+}
+
+/// Tells whether everything that is written may be shown, so that the body can be handed out whole.
+pub(super) fn is_public(mount: &Mount, below: &str, body: &[u8]) -> bool {
+    let shown = shown_at(mount, below);
+    shown == Shown::Settings && flat(Some(body)).iter().all(|(name, value)| is_visible(shown, name, value))
+}
+
+fn shown_at(mount: &Mount, below: &str) -> Shown {
+    match mount.kind.as_str() {
+        "kv" if below.starts_with("data/") && mount.option("version") == Some("2") => Shown::BesidesData,
+        "kv" if below.starts_with("metadata/") && mount.option("version") == Some("2") => Shown::Settings,
+        "system" | "identity" | "token" => Shown::Settings,
+        _ if mount.path.starts_with("auth/") => Shown::Settings,
+        _ => Shown::Nothing,
+    }
+}
+
+fn is_visible(shown: Shown, name: &str, value: &Value) -> bool {
+    let last = name.rsplit('.').next().unwrap_or_default();
+    let fits = || value.as_str().map_or_else(|| value.to_string().len(), str::len) <= VALUE_LENGTH_BYTES_MAX;
+    match shown {
+        Shown::Nothing => false,
+        Shown::BesidesData => !name.starts_with("data.") && name != "data" && fits(),
+        Shown::Settings => !SECRET_FIELDS.contains(&last) && fits(),
+    }
+}
+
+/// Takes an object apart into its fields, by their names with dots.
+fn flat(json: Option<&[u8]>) -> BTreeMap<String, Value> {
+    let mut fields = BTreeMap::new();
+    if let Some(value) = json.and_then(|json| serde_json::from_slice::<Value>(json).ok()) {
+        take_apart("", value, DEPTH_MAX, &mut fields);
+    }
+    fields
+}
+
+fn take_apart(name: &str, value: Value, depth: usize, into: &mut BTreeMap<String, Value>) {
+    match value {
+        Value::Object(inner) if depth > 0 && !inner.is_empty() => inner.into_iter().for_each(|(key, value)| {
+            let name = if name.is_empty() { key } else { format!("{name}.{key}") };
+            take_apart(&name, value, depth - 1, into);
+        }),
+        // An empty body writes nothing.
+        Value::Object(_) if name.is_empty() => {}
+        value => drop(into.insert(name.to_owned(), value)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::engines::test_store::mount;
+
+    fn described(mount: &Mount, below: &str, before: &Value, body: &Value) -> Value {
+        let fields = describe(mount, below, Some(before.to_string().as_bytes()), Some(body.to_string().as_bytes()));
+        serde_json::to_value(fields).unwrap()
+    }
+
+    #[test]
+    fn values_of_secrets_are_not_shown_and_their_names_are() {
+        let before = json!({"data": {"user": "a", "password": "old", "gone": "x"}, "metadata": {"version": 3}});
+        let body = json!({"data": {"user": "a", "password": "new", "port": 5}, "options": {"cas": 3}});
+        let found = described(&mount("secret/", "kv", "2"), "data/app", &before, &body);
+        let due = json!([
+            {"name": "data.password", "change": "changed"},
+            {"name": "data.port", "change": "new"},
+            {"name": "data.user", "change": "same"},
+            {"name": "options.cas", "change": "new", "after": 3},
+            {"name": "data.gone", "change": "removed"},
+        ]);
+        assert_eq!(found, due);
+        let v1 = described(&mount("kv/", "kv", "1"), "app", &json!({"a": "1"}), &json!({"a": {"b": "2"}}));
+        assert_eq!(v1, json!([{"name": "a.b", "change": "new"}, {"name": "a", "change": "removed"}]));
+        assert!(!is_public(&mount("kv/", "kv", "1"), "app", b"{}"));
+    }
+
+    #[test]
+    fn settings_are_shown_in_full_but_for_secrets_among_them() {
+        let system = mount("sys/", "system", "");
+        let found = described(&system, "policies/acl/a", &json!({"name": "a", "policy": "x"}), &json!({"policy": "y"}));
+        assert_eq!(found, json!([{"name": "policy", "change": "changed", "before": "x", "after": "y"}]));
+        assert!(is_public(&system, "policies/acl/a", b"{\"policy\": \"y\"}"));
+        let users = mount("auth/people/", "userpass", "");
+        let body = json!({"password": "secret", "token_policies": ["admin"]});
+        let found = described(&users, "users/eve", &json!({}), &body);
+        let due = json!([{"name": "password", "change": "new"}, {"name": "token_policies", "change": "new", "after": ["admin"]}]);
+        assert_eq!(found, due);
+        assert!(!is_public(&users, "users/eve", body.to_string().as_bytes()));
+        let transit = described(&mount("transit/", "transit", ""), "encrypt/k", &json!({}), &json!({"plaintext": "x"}));
+        assert_eq!(transit, json!([{"name": "plaintext", "change": "new"}]));
+    }
+
+    #[test]
+    fn nothing_is_too_large_or_too_deep_to_be_described() {
+        let system = mount("sys/", "system", "");
+        let deep = (0..50).fold(json!(1), |inner, _| json!({ "a": inner }));
+        assert_eq!(described(&system, "x", &json!({}), &deep).as_array().unwrap().len(), 1);
+        let many: serde_json::Map<_, _> = (0..1000).map(|n| (n.to_string(), json!(n))).collect();
+        assert_eq!(described(&system, "x", &json!({}), &Value::Object(many)).as_array().unwrap().len(), FIELDS_MAX);
+        assert!(describe(&system, "x", None, Some(b"\xff{")).is_empty());
+    }
+}

@@ -1,0 +1,254 @@
+//! What people say of a request: yes, no, a remark; and taking it back.
+
+use super::asker::Asker;
+use super::held::{COMMENTS_MAX, Comment, HeldRequest, State, VOTES_MAX, Vote, Weight};
+use super::hold::not_there;
+use super::human::Human;
+use super::judge::{Judge, Standing};
+use super::statement::{APPROVAL_PAYLOAD_TYPE, DENIAL_PAYLOAD_TYPE, TEXT_LENGTH_BYTES_MAX};
+use crate::auth::token;
+use crate::engines::{Call, Change};
+use crate::envelope::Envelope;
+use crate::identity::Entity;
+use crate::refusal::Refusal;
+use crate::view::{Interrupt, View};
+
+/// Somebody at a request.
+pub(crate) struct Visitor<'a> {
+    call: &'a Call<'a>,
+    entity: &'a Entity,
+    human: Human,
+}
+
+/// What somebody is to a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Part {
+    /// They asked.
+    Requester,
+    /// Their vote counts.
+    Approver,
+    /// Their vote is kept and does not count.
+    Trainee,
+}
+
+impl<'a> Visitor<'a> {
+    /// Finds out who calls.
+    ///
+    /// # Errors
+    /// Refuses a token that says nothing of its owner.
+    pub(crate) fn of(call: &'a Call<'a>) -> Result<Self, Refusal> {
+        let entity = call.identity()?.entity();
+        let entity =
+            entity.ok_or_else(|| Refusal::denied_because("your token says nothing of who you are: log in first"))?;
+        let judge = Judge { tables: call.tables, names: call.names };
+        Ok(Self { call, entity, human: Human::of(entity, judge.charter()) })
+    }
+
+    const fn judge(&self) -> Judge<'a> {
+        Judge { tables: self.call.tables, names: self.call.names }
+    }
+
+    /// Tells what the caller is to a request; `None` for somebody whom it does not concern.
+    ///
+    /// # Errors
+    /// Stops when something must be fetched first.
+    pub(crate) fn part(&self, held: &HeldRequest, view: &mut View) -> Result<Option<Part>, Interrupt> {
+        if self.is_requester(held) {
+            return Ok(Some(Part::Requester));
+        }
+        if self.judge().may_approve(held, self.entity, view)? {
+            return Ok(Some(Part::Approver));
+        }
+        Ok(self.judge().is_in_training(held, self.entity).then_some(Part::Trainee))
+    }
+
+    fn is_requester(&self, held: &HeldRequest) -> bool {
+        self.human == held.requester.human || self.entity.id == held.requester.entity
+    }
+
+    /// Finds an open request that concerns the caller.
+    ///
+    /// # Errors
+    /// Stops when something must be fetched first; refuses with one answer whatever is not there for the caller.
+    pub(crate) fn open(&self, id: &str, view: &mut View) -> Result<(HeldRequest, Part), Interrupt> {
+        let held = HeldRequest::read(self.call.names, id, view)?.ok_or_else(not_there)?;
+        let part = self.part(&held, view)?.ok_or_else(not_there)?;
+        if held.is_open(self.call.now) {
+            return Ok((held, part));
+        }
+        Err(Refusal::invalid(format!("the request is {}", held.word(self.call.now))).into())
+    }
+
+    /// Says yes.
+    ///
+    /// # Errors
+    /// Stops when something must be fetched first; refuses the requester and whoever is to them as one human, and an
+    /// approval that is not signed by the caller over this very request.
+    pub(crate) fn approve(
+        &self,
+        id: &str,
+        envelope: Option<&str>,
+        view: &mut View,
+    ) -> Result<(HeldRequest, Standing), Interrupt> {
+        let (mut held, part) = self.open(id, view)?;
+        if part == Part::Requester || self.is_of_requester(&held, view)? {
+            return Err(Refusal::denied_because("you asked for this: others must agree to it").into());
+        }
+        let is_training = part == Part::Trainee;
+        let key = match envelope {
+            None if is_training => None,
+            _ => self.key_of_signer(&held, APPROVAL_PAYLOAD_TYPE, envelope)?,
+        };
+        let vote = Vote {
+            human: self.human.clone(),
+            entity: self.entity.id,
+            name: self.entity.name.clone(),
+            at: self.call.now,
+            weight: if is_training { Weight::Training } else { Weight::Full },
+            key,
+            envelope: envelope.map(str::to_owned),
+        };
+        held.votes.retain(|other| other.human != vote.human);
+        if held.votes.len() >= VOTES_MAX {
+            return Err(Refusal::invalid("the request has as many votes as are kept").into());
+        }
+        held.votes.push(vote);
+        let standing = self.judge().judge(&held, view)?;
+        Ok((held, standing))
+    }
+
+    /// Says no, which ends the request.
+    ///
+    /// # Errors
+    /// Stops when something must be fetched first; refuses who may not say yes either.
+    pub(crate) fn deny(
+        &self,
+        id: &str,
+        reason: &str,
+        envelope: Option<&str>,
+        view: &mut View,
+    ) -> Result<(HeldRequest, Vec<Change>), Interrupt> {
+        let (mut held, part) = self.open(id, view)?;
+        if part != Part::Approver {
+            return Err(Refusal::denied_because("only who may approve a request may deny it").into());
+        }
+        let reason = checked_text(reason, "a denial needs a reason, for the one who asked")?;
+        if envelope.is_some() || self.call.tables.is_in_service() {
+            self.key_of_signer(&held, DENIAL_PAYLOAD_TYPE, envelope)?;
+        }
+        let (by, at) = (self.entity.name.clone(), self.call.now);
+        held.state = State::Denied { by: by.clone(), at, reason: reason.to_owned() };
+        let stated = held.stated()?;
+        let mut asker = Asker::read(self.call.names, &held.requester.human, view)?;
+        asker.deny(&held.id, (&stated.operation, &stated.path), (&by, reason), at);
+        let mut changes = take_away(self.call, &held, view)?;
+        changes.push(asker.store(self.call.names, &held.requester.human)?);
+        changes.push(held.store(self.call.names)?);
+        Ok((held, changes))
+    }
+
+    /// Takes a request back.
+    ///
+    /// # Errors
+    /// Stops when something must be fetched first; refuses who may not.
+    pub(crate) fn cancel(&self, id: &str, view: &mut View) -> Result<(HeldRequest, Vec<Change>), Interrupt> {
+        let (mut held, part) = self.open(id, view)?;
+        let approvers_may = held.rules.iter().all(|rule| rule.approvers_may_cancel);
+        if part != Part::Requester && !(part == Part::Approver && approvers_may) {
+            return Err(Refusal::denied_because("only its requester may take this request back").into());
+        }
+        held.state = State::Cancelled { by: self.entity.name.clone(), at: self.call.now };
+        let mut changes = close(self.call, &held, view)?;
+        changes.push(held.store(self.call.names)?);
+        Ok((held, changes))
+    }
+
+    /// Remarks something.
+    ///
+    /// # Errors
+    /// Stops when something must be fetched first; refuses whom the request does not concern.
+    pub(crate) fn comment(&self, id: &str, text: &str, view: &mut View) -> Result<HeldRequest, Interrupt> {
+        let (mut held, _) = self.open(id, view)?;
+        if held.comments.len() >= COMMENTS_MAX {
+            return Err(Refusal::invalid(format!("a request has at most {COMMENTS_MAX} comments")).into());
+        }
+        let text = checked_text(text, "a comment says something")?.to_owned();
+        held.comments.push(Comment { by: self.entity.name.clone(), at: self.call.now, text });
+        Ok(held)
+    }
+
+    /// Finds the key with which the caller has signed. In service there must be one.
+    fn key_of_signer(
+        &self,
+        held: &HeldRequest,
+        payload_type: &'static str,
+        envelope: Option<&str>,
+    ) -> Result<Option<String>, Refusal> {
+        let Some(envelope) = envelope else {
+            let text =
+                "in service what people say is signed with their key of the charter: keyturn approve, keyturn deny";
+            return if self.call.tables.is_in_service() { Err(Refusal::invalid(text)) } else { Ok(None) };
+        };
+        let charter = self.judge().charter();
+        let charter = charter.ok_or_else(|| Refusal::invalid("this vault has no charter that knows a key"))?;
+        let invalid = |error: crate::envelope::EnvelopeError| Refusal::invalid(error.to_string());
+        let envelope = Envelope::parse(envelope.as_bytes()).map_err(invalid)?;
+        if envelope.payload() != held.statement.as_bytes() {
+            return Err(Refusal::invalid("what is signed is not this request as it stands: look at it again"));
+        }
+        let signers = envelope.signers(payload_type, charter).map_err(invalid)?;
+        let people: Vec<_> = signers.iter().filter_map(|index| charter.person(index)).collect();
+        match people.as_slice() {
+            [only] if Some(only.name.as_str()) == self.human.person() => Ok(Some(only.signing_key.to_string())),
+            _ => Err(Refusal::invalid("the signature is not that of the person whose token this is")),
+        }
+    }
+
+    /// Tells whether the caller's token descends from the requester's: a token of one's own making is no second person.
+    fn is_of_requester(&self, held: &HeldRequest, view: &mut View) -> Result<bool, Interrupt> {
+        let token = self.call.identity()?.token();
+        if token.kind == token::Kind::Batch && token.parent.is_none() && token.mount.is_none() {
+            return Err(
+                Refusal::denied_because("this batch token does not tell who made it: log in and try again").into()
+            );
+        }
+        let made_by = self.call.finder().makers(token, view)?;
+        for entity in made_by {
+            let Some(entity) = crate::identity::find(self.call.names, entity, view)? else { continue };
+            if entity.id == held.requester.entity || Human::of(&entity, self.judge().charter()) == held.requester.human
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Gives the changes that end a request for its requester: nothing of it can be used, and it is open no more.
+///
+/// # Errors
+/// Stops when something must be fetched first.
+pub(super) fn close(call: &Call<'_>, held: &HeldRequest, view: &mut View) -> Result<Vec<Change>, Interrupt> {
+    let mut asker = Asker::read(call.names, &held.requester.human, view)?;
+    asker.close(&held.id);
+    let mut changes = take_away(call, held, view)?;
+    changes.push(asker.store(call.names, &held.requester.human)?);
+    Ok(changes)
+}
+
+/// Gives the changes that remove the wrapping token and the kept request.
+fn take_away(call: &Call<'_>, held: &HeldRequest, view: &mut View) -> Result<Vec<Change>, Interrupt> {
+    let found = token::read(&held.wrapping.slot(call.names), view)?;
+    Ok(found.map(|(token, _)| token::revoke(call.names, &held.wrapping, &token)).unwrap_or_default())
+}
+
+fn checked_text<'t>(text: &'t str, empty: &str) -> Result<&'t str, Refusal> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(Refusal::invalid(empty));
+    }
+    if text.len() > TEXT_LENGTH_BYTES_MAX {
+        return Err(Refusal::invalid(format!("a text has at most {TEXT_LENGTH_BYTES_MAX} bytes")));
+    }
+    Ok(text)
+}

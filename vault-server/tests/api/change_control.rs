@@ -1,0 +1,231 @@
+//! A vault in service: what gives power waits until stewards have signed it, whoever asks.
+
+use axum::body::Body;
+use http::{Method, Request};
+use serde_json::{Value, json};
+use vault_core::approval::{APPROVAL_PAYLOAD_TYPE, DENIAL_PAYLOAD_TYPE};
+use vault_core::envelope::Envelope;
+
+use crate::custody::{People, error};
+use crate::stewards::{in_service, write};
+use crate::support::TestVault;
+
+struct Service {
+    vault: TestVault,
+    people: People,
+}
+
+const EVERYBODY: [&str; 5] = ["alice", "bob", "carol", "dan", "erin"];
+
+const POLICY: &str = "path \"sys/*\" { capabilities = [\"create\", \"read\", \"update\", \"delete\", \"list\", \"sudo\"] }\n\
+    path \"identity/*\" { capabilities = [\"create\", \"read\", \"update\", \"delete\"] }\n\
+    path \"auth/*\" { capabilities = [\"create\", \"read\", \"update\", \"delete\", \"sudo\"] }";
+
+impl Service {
+    /// Everybody of the charter has a login, and their entities say who they are.
+    async fn new() -> Self {
+        let (vault, people) = in_service().await;
+        write(&vault, &people, 1, "sys/policies/acl/staff", json!({ "policy": POLICY })).await;
+        write(&vault, &people, 2, "sys/auth/userpass", json!({"type": "userpass"})).await;
+        let service = Self { vault, people };
+        for (nonce, name) in (10..).zip(EVERYBODY.into_iter().chain(["eve"])) {
+            let user = json!({"password": name, "token_policies": "staff"});
+            write(&service.vault, &service.people, nonce, &format!("auth/userpass/users/{name}"), user).await;
+        }
+        for (nonce, name) in (20..).zip(EVERYBODY) {
+            let token = service.login(name).await;
+            let seen = service.vault.expect_as(&token, 200, "GET", "auth/token/lookup-self", None).await;
+            let path = format!("identity/entity/id/{}", seen["data"]["entity_id"].as_str().unwrap());
+            write(&service.vault, &service.people, nonce, &path, json!({"metadata": {"person": name}})).await;
+        }
+        service
+    }
+
+    async fn login(&self, name: &str) -> String {
+        let body = Some(json!({ "password": name }));
+        let answer = self.vault.expect_as("", 200, "POST", &format!("auth/userpass/login/{name}"), body).await;
+        answer["auth"]["client_token"].as_str().unwrap().to_owned()
+    }
+
+    async fn send(&self, token: &str, method: &str, path: &str, reason: &str, body: &Value) -> (u16, Value) {
+        let request = Request::builder()
+            .method(Method::from_bytes(method.as_bytes()).unwrap())
+            .uri(format!("/v1/{path}"))
+            .header("x-vault-token", token)
+            .header("x-keyturn-reason", reason);
+        let (status, answer) = self.vault.send(request.body(Body::from(body.to_string())).unwrap()).await;
+        (status.as_u16(), answer)
+    }
+
+    async fn ask(&self, token: &str, method: &str, path: &str, body: Value) -> String {
+        let (status, held) = self.send(token, method, path, "a new application", &body).await;
+        assert_eq!(status, 200, "{held}");
+        held["wrap_info"]["accessor"].as_str().unwrap_or_else(|| panic!("{held}")).to_owned()
+    }
+
+    async fn seen(&self, token: &str, id: &str) -> Value {
+        self.vault.expect_as(token, 200, "GET", &format!("sys/requests/{id}"), None).await["data"].clone()
+    }
+
+    fn signed(&self, payload_type: &'static str, statement: &str, names: &[&str]) -> Value {
+        let mut envelope = Envelope::new(payload_type, statement.as_bytes());
+        names.iter().for_each(|name| self.people.sign(&mut envelope, name));
+        json!({"envelope": serde_json::from_str::<Value>(&envelope.to_json()).unwrap()})
+    }
+
+    async fn approve(&self, name: &str, id: &str) -> Value {
+        let token = self.login(name).await;
+        let statement = self.seen(&token, id).await["statement"].as_str().unwrap().to_owned();
+        let body = self.signed(APPROVAL_PAYLOAD_TYPE, &statement, &[name]);
+        self.vault.expect_as(&token, 200, "POST", &format!("sys/requests/{id}/approve"), Some(body)).await
+    }
+}
+
+fn rule(text: &str) -> Value {
+    json!({ "policy": text })
+}
+
+const APP: &str = "path \"kv/app\" { capabilities = [\"read\"] }";
+
+#[tokio::test]
+async fn a_change_of_policy_waits_for_stewards_and_then_takes_effect() {
+    let service = Service::new().await;
+    let (alice, bob) = (service.login("alice").await, service.login("bob").await);
+    let (status, why) = service.send(&alice, "PUT", "sys/policies/acl/app", " ", &rule(APP)).await;
+    assert!(status == 400 && error(&why).contains("Reason"), "{why}");
+    let bad = service.send(&alice, "PUT", "sys/policies/acl/app", "x", &rule("path {")).await;
+    assert!(
+        bad.0 == 400 && error(&bad.1).contains("parse policy"),
+        "what would be refused anyway is not asked: {bad:?}"
+    );
+
+    let id = service.ask(&alice, "PUT", "sys/policies/acl/app", rule(APP)).await;
+    let seen = service.seen(&bob, &id).await;
+    assert_eq!(seen["shown"]["fields"], json!([{"name": "policy", "change": "new", "after": APP}]));
+    assert_eq!(seen["standing"]["rules"][0]["factors"][0]["needed"], json!("1 of security and 1 of operations"));
+    let statement: Value = serde_json::from_str(seen["statement"].as_str().unwrap()).unwrap();
+    assert_eq!((&statement["requester"]["person"], &statement["charter"]["epoch"]), (&json!("alice"), &json!(1)));
+    assert_eq!(
+        (&statement["reason"], &statement["path"]),
+        (&json!("a new application"), &json!("sys/policies/acl/app"))
+    );
+    // Everything that is shown can be checked against what is signed.
+    let salt: [u8; 32] =
+        data_encoding::HEXLOWER.decode(seen["salt"].as_str().unwrap().as_bytes()).unwrap().try_into().unwrap();
+    let stated = vault_core::approval::Statement::parse(seen["statement"].as_str().unwrap().as_bytes()).unwrap();
+    assert!(vault_core::approval::is_body(&stated, &salt, seen["shown"]["body"].as_str().unwrap().as_bytes()));
+
+    assert_eq!(service.approve("bob", &id).await["data"]["approved"], json!(false));
+    assert_eq!(service.approve("carol", &id).await["data"]["approved"], json!(false), "security alone is not enough");
+    service.vault.expect_as(&alice, 404, "GET", "sys/policies/acl/app", None).await;
+    assert_eq!(service.approve("dan", &id).await["data"]["approved"], json!(true));
+    let read = service.vault.expect_as(&alice, 200, "GET", "sys/policies/acl/app", None).await;
+    assert_eq!(read["data"]["policy"], json!(APP));
+    assert_eq!(service.seen(&alice, &id).await["state"], json!("released"));
+
+    // What the log holds of it can be checked without the vault.
+    let log = service.vault.audit();
+    let release = log.iter().find(|line| line["grant"]["request"] == json!(id)).unwrap();
+    assert_eq!((&release["path"], &release["who"]["entity_name"].is_string()), (&json!("sys/policies/acl/app"), &true));
+    for vote in release["grant"]["votes"].as_array().unwrap() {
+        let envelope = Envelope::parse(vote["envelope"].as_str().unwrap().as_bytes()).unwrap();
+        let key = vault_core::ssh_key::SshPublicKey::parse(vote["key"].as_str().unwrap()).unwrap();
+        assert!(
+            envelope.is_signed_by(&key)
+                && envelope.payload() == release["grant"]["statement"].as_str().unwrap().as_bytes()
+        );
+    }
+}
+
+#[tokio::test]
+async fn only_what_a_steward_signed_over_this_very_request_counts() {
+    let service = Service::new().await;
+    let (alice, bob, eve) = (service.login("alice").await, service.login("bob").await, service.login("eve").await);
+    let id = service.ask(&alice, "PUT", "sys/policies/acl/app", rule(APP)).await;
+    let other = service.ask(&alice, "PUT", "sys/policies/acl/other", rule(APP)).await;
+    let statement = |seen: Value| seen["statement"].as_str().unwrap().to_owned();
+    let (mine, others) = (statement(service.seen(&bob, &id).await), statement(service.seen(&bob, &other).await));
+    let refused = |token: String, status: u16, body: Value, why: &'static str| {
+        let (service, path) = (&service, format!("sys/requests/{id}/approve"));
+        async move {
+            let answer = service.vault.expect_as(&token, status, "POST", &path, Some(body)).await;
+            assert!(error(&answer).contains(why), "{why}: {answer}");
+        }
+    };
+    let sign = |kind, text: &str, names: &[&str]| service.signed(kind, text, names);
+    let digest = service.seen(&bob, &id).await["digest"].clone();
+    refused(bob.clone(), 400, json!({ "digest": digest }), "signed with their key").await;
+    refused(bob.clone(), 400, sign(APPROVAL_PAYLOAD_TYPE, &others, &["bob"]), "not this request").await;
+    refused(bob.clone(), 400, sign(DENIAL_PAYLOAD_TYPE, &mine, &["bob"]), "").await;
+    refused(bob.clone(), 400, sign(APPROVAL_PAYLOAD_TYPE, &mine, &[]), "not that of the person").await;
+    refused(bob.clone(), 400, sign(APPROVAL_PAYLOAD_TYPE, &mine, &["dan"]), "not that of the person").await;
+    refused(bob.clone(), 400, sign(APPROVAL_PAYLOAD_TYPE, &mine, &["bob", "dan"]), "not that of the person").await;
+    refused(bob.clone(), 400, sign(APPROVAL_PAYLOAD_TYPE, &mine, &["frank"]), "of nobody in the charter").await;
+    refused(alice.clone(), 403, sign(APPROVAL_PAYLOAD_TYPE, &mine, &["alice"]), "others must agree").await;
+    refused(eve.clone(), 400, sign(APPROVAL_PAYLOAD_TYPE, &mine, &["bob"]), "waits for you").await;
+    let document: Value = serde_json::from_str(&mine).unwrap();
+    for (field, value) in document.as_object().unwrap() {
+        let mut altered = document.clone();
+        altered[field] = match value {
+            Value::String(text) => json!(format!("{text}0")),
+            Value::Number(number) => json!(number.as_i64().unwrap() + 1),
+            Value::Null => json!("sha256:00"),
+            _ => json!({}),
+        };
+        let text = serde_json::to_string_pretty(&altered).unwrap();
+        refused(bob.clone(), 400, sign(APPROVAL_PAYLOAD_TYPE, &text, &["bob"]), "not this request").await;
+    }
+    // A login that stewards have not tied to a person asks for nothing.
+    let (status, answer) = service.send(&eve, "PUT", "sys/policies/acl/eve", "because", &rule(APP)).await;
+    assert!(status == 403 && error(&answer).contains("nobody of the charter"), "{answer}");
+    service.approve("bob", &id).await;
+    service.approve("erin", &id).await;
+    service.vault.expect_as(&alice, 200, "GET", "sys/policies/acl/app", None).await;
+    service.vault.expect_as(&alice, 404, "GET", "sys/policies/acl/other", None).await;
+}
+
+#[tokio::test]
+async fn a_steward_says_no_with_their_key() {
+    let service = Service::new().await;
+    let (alice, bob) = (service.login("alice").await, service.login("bob").await);
+    let id = service.ask(&alice, "DELETE", "sys/policies/acl/staff", Value::Null).await;
+    let path = format!("sys/requests/{id}/deny");
+    service.vault.expect_as(&bob, 400, "POST", &path, Some(json!({"reason": "we need it"}))).await;
+    let statement = service.seen(&bob, &id).await["statement"].as_str().unwrap().to_owned();
+    let mut body = service.signed(DENIAL_PAYLOAD_TYPE, &statement, &["bob"]);
+    body["reason"] = json!("we need it");
+    service.vault.expect_as(&bob, 204, "POST", &path, Some(body)).await;
+    assert_eq!(service.seen(&alice, &id).await["state"], json!("denied"));
+    let log = service.vault.audit();
+    assert!(log.iter().any(|line| line["denial"].is_string() && line["held_request"] == json!(id)));
+}
+
+#[tokio::test]
+async fn a_policy_names_quorums_of_the_charter_and_holds_secrets_back() {
+    let service = Service::new().await;
+    write(&service.vault, &service.people, 40, "sys/mounts/kv", json!({"type": "kv"})).await;
+    let text = |factor: &str| {
+        json!({"policy": format!("{POLICY}\npath \"kv/prod\" {{ capabilities = [\"create\", \"read\", \"update\"]\n \
+            control_group = {{ {factor} }} }}")})
+    };
+    let change = text("factor \"stewards\" { quorum = \"change\" }");
+    write(&service.vault, &service.people, 41, "sys/policies/acl/staff", change).await;
+    let alice = service.login("alice").await;
+    let id = service.ask(&alice, "PUT", "kv/prod", json!({"password": "x"})).await;
+    service.approve("bob", &id).await;
+    service.approve("dan", &id).await;
+    let redeem = format!("sys/requests/{id}/redeem");
+    service.vault.expect_as(&alice, 204, "POST", &redeem, None).await;
+    let id = service.ask(&alice, "GET", "kv/prod", Value::Null).await;
+    service.approve("carol", &id).await;
+    let redeem = format!("sys/requests/{id}/redeem");
+    service.vault.expect_as(&alice, 400, "POST", &redeem, None).await;
+    service.approve("erin", &id).await;
+    let read = service.vault.expect_as(&alice, 200, "POST", &redeem, None).await;
+    assert_eq!(read["data"], json!({"password": "x"}));
+    // A quorum that the charter does not have is met by nobody.
+    let unknown = text("factor \"nobody\" { quorum = \"group.database\" }");
+    write(&service.vault, &service.people, 42, "sys/policies/acl/staff", unknown).await;
+    let held = service.vault.expect_as(&alice, 200, "GET", "kv/prod", None).await;
+    assert!(held["wrap_info"]["accessor"].is_string());
+}
