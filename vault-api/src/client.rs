@@ -1,6 +1,7 @@
 //! The client: one connection pool to one server, with bounds on time and size.
 
 mod custody;
+mod requests;
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -29,6 +30,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
 const TOKEN_HEADER: HeaderName = HeaderName::from_static("x-vault-token");
 const WRAP_HEADER: HeaderName = HeaderName::from_static("x-vault-wrap-ttl");
+const REASON_HEADER: HeaderName = HeaderName::from_static("x-keyturn-reason");
 const REQUEST_HEADER: HeaderName = HeaderName::from_static("x-vault-request");
 
 /// What a call wants; the Vault API gives each its HTTP method.
@@ -88,6 +90,7 @@ pub struct Client {
     address: Address,
     token: Option<SecretText>,
     wrap_ttl: Option<String>,
+    reason: Option<String>,
     seen: SeenKey,
 }
 
@@ -96,6 +99,7 @@ pub struct Builder {
     address: Address,
     token: Option<SecretText>,
     wrap_ttl: Option<String>,
+    reason: Option<String>,
     trust: Trust,
     client: Option<ClientFiles>,
     server_name: Option<String>,
@@ -115,6 +119,13 @@ impl Builder {
     #[must_use]
     pub fn wrap_ttl(mut self, ttl: impl Into<String>) -> Self {
         self.wrap_ttl = Some(ttl.into());
+        self
+    }
+
+    /// Tells with every call why it is made, for those who may have to agree.
+    #[must_use]
+    pub fn reason(mut self, reason: impl Into<String>) -> Self {
+        self.reason = Some(reason.into());
         self
     }
 
@@ -191,7 +202,8 @@ impl Builder {
             .user_agent(concat!("keyturn/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| ApiError::Setup { reason: chain(&error) })?;
-        Ok(Client { http, address: self.address, token: self.token, wrap_ttl: self.wrap_ttl, seen })
+        let Self { address, token, wrap_ttl, reason, .. } = self;
+        Ok(Client { http, address, token, wrap_ttl, reason, seen })
     }
 }
 
@@ -202,6 +214,7 @@ impl Client {
             address,
             token: None,
             wrap_ttl: None,
+            reason: None,
             trust: Trust::default(),
             client: None,
             server_name: None,
@@ -217,8 +230,14 @@ impl Client {
 
     /// Gives a client for another token that shares the connections of this one.
     pub fn with_token(&self, token: SecretText) -> Self {
-        let (wrap_ttl, seen) = (self.wrap_ttl.clone(), self.seen.clone());
-        Self { http: self.http.clone(), address: self.address.clone(), token: Some(token), wrap_ttl, seen }
+        Self {
+            http: self.http.clone(),
+            address: self.address.clone(),
+            token: Some(token),
+            wrap_ttl: self.wrap_ttl.clone(),
+            reason: self.reason.clone(),
+            seen: self.seen.clone(),
+        }
     }
 
     /// Gives the key that the server proved on the first connection, as [`SeenKey::get`] writes it; `None` before that and
@@ -333,6 +352,9 @@ impl Client {
         if let Some(ttl) = &self.wrap_ttl {
             request = request.header(WRAP_HEADER, ttl);
         }
+        if let Some(reason) = &self.reason {
+            request = request.header(REASON_HEADER, reason_header(reason)?);
+        }
         if let Some(body) = &call.body {
             let content_type = match call.operation {
                 Operation::Patch => "application/merge-patch+json",
@@ -405,6 +427,11 @@ fn method(operation: Operation) -> Result<Method, ApiError> {
         Operation::Patch => Ok(Method::PATCH),
         Operation::Delete => Ok(Method::DELETE),
     }
+}
+
+fn reason_header(reason: &str) -> Result<HeaderValue, ApiError> {
+    let value = HeaderValue::from_bytes(reason.as_bytes());
+    value.map_err(|_| ApiError::Setup { reason: "a reason is one line of text".to_owned() })
 }
 
 fn token_header(token: &SecretText) -> Result<HeaderValue, ApiError> {

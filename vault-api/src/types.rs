@@ -204,6 +204,9 @@ pub struct WrapInfo {
     /// The path that was asked for.
     #[serde(default)]
     pub creation_path: String,
+    /// Whether the request waits for others to agree; the accessor names it.
+    #[serde(default)]
+    pub held: bool,
 }
 
 /// The body of a refusal.

@@ -25,6 +25,9 @@ pub(crate) struct Global {
     /// Have the answer kept for so long, such as 60s, for whoever shows the wrapping token that is printed instead
     #[arg(long, global = true, value_name = "TTL")]
     wrap_ttl: Option<String>,
+    /// Why you ask, for those who may have to agree
+    #[arg(long, global = true, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
     /// Certificate to show to the server, a PEM file [env: KEYTURN_CLIENT_CERT, VAULT_CLIENT_CERT]
     #[arg(long, global = true, value_name = "FILE")]
     client_cert: Option<PathBuf>,
@@ -103,6 +106,9 @@ impl Global {
         }
         if let Some(token) = token {
             builder = builder.token(token);
+        }
+        if let Some(reason) = &self.reason {
+            builder = builder.reason(reason);
         }
         if let Some(ttl) = &self.wrap_ttl {
             builder = builder.wrap_ttl(ttl);

@@ -40,6 +40,11 @@ pub(crate) fn secret_line(prompt: &str) -> Result<SecretText, Failure> {
     Ok(SecretText::new(text.to_owned()))
 }
 
+/// Tells whether somebody sits there who can be asked.
+pub(crate) fn is_terminal() -> bool {
+    std::io::stdin().is_terminal()
+}
+
 /// Asks for a line that is no secret; nothing comes from the end of the input.
 pub(crate) fn line(prompt: &str) -> Option<String> {
     eprint!("{prompt}: ");

@@ -4,6 +4,7 @@
 mod commands;
 mod connect;
 mod custodian;
+mod decision;
 mod failure;
 mod fields;
 mod handout;
@@ -12,6 +13,8 @@ mod memory;
 mod myself;
 mod output;
 mod passphrase;
+mod untrusted;
+mod waiting;
 
 use std::process::ExitCode;
 

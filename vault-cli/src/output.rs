@@ -20,6 +20,9 @@ pub(crate) fn reply(format: Format, reply: &Reply, done: &str) -> Result<(), Fai
     for warning in envelope.warnings.unwrap_or_default() {
         eprintln!("note: {warning}");
     }
+    if let Some(held) = envelope.wrap_info.as_ref().filter(|wrapped| wrapped.held) {
+        return line(&format!("Next, once they do: keyturn redeem {}", held.accessor));
+    }
     if let Some(wrapped) = envelope.wrap_info {
         line(&format!("wrapping_token  {}", wrapped.token.expose()))?;
         line(&format!("ttl             {}s", wrapped.ttl))?;

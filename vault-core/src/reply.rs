@@ -54,6 +54,8 @@ pub struct WrapInfo {
     pub creation_path: String,
     /// The accessor of a token in the reply; empty if there is none.
     pub wrapped_accessor: String,
+    /// Whether the request was held back, so that there is no reply yet.
+    pub is_held: bool,
 }
 
 /// Permits to take one snapshot. Only a request that was approved and recorded comes to one.

@@ -118,6 +118,7 @@ pub(crate) fn keep(
         created_at: call.now,
         creation_path: creation_path.to_owned(),
         wrapped_accessor,
+        is_held: false,
     };
     Ok((info, changes))
 }

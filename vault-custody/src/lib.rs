@@ -10,3 +10,4 @@ pub mod files;
 pub mod identity;
 pub mod paper;
 pub mod signing;
+pub mod voice;

@@ -3,12 +3,14 @@
 //! How to add one: write a file with its arguments and a `run`, and add a line to [`Command`] and to [`run`].
 
 mod act;
+mod approve;
 mod audit;
 mod auth;
 mod bootstrap;
 mod charter;
 #[cfg(feature = "server")]
 mod demo;
+mod deny;
 mod init;
 mod kv;
 mod lease;
@@ -18,7 +20,10 @@ mod operator;
 mod person;
 mod policy;
 mod raw;
+mod redeem;
 mod rekey;
+mod request;
+mod requests;
 mod seal;
 mod secrets;
 #[cfg(feature = "server")]
@@ -68,6 +73,16 @@ pub(crate) enum Command {
     /// Requests that stewards make together, once a vault is in service
     #[command(subcommand)]
     Act(act::Command),
+    /// Ask for something that others may have to agree to, and wait for them if you like
+    Request(request::Arguments),
+    /// What waits for you, what you asked for, and what has ended
+    Requests(requests::Arguments),
+    /// Agree to somebody's request, after a look at it
+    Approve(approve::Arguments),
+    /// End somebody's request with a no
+    Deny(deny::Arguments),
+    /// Do what you asked for, once enough people agree
+    Redeem(redeem::Arguments),
     /// Charters: who are the custodians, and which of them together may do what
     #[command(subcommand)]
     Charter(charter::Command),
@@ -131,6 +146,11 @@ pub(crate) async fn run(command: Command, global: &Global) -> Result<ExitCode, F
         Command::Token(command) => token::run(command, global).await,
         Command::Policy(command) => policy::run(command, global).await,
         Command::Secrets(command) => secrets::run(command, global).await,
+        Command::Request(arguments) => request::run(arguments, global).await,
+        Command::Requests(arguments) => requests::run(arguments, global).await,
+        Command::Approve(arguments) => approve::run(&arguments, global).await,
+        Command::Deny(arguments) => deny::run(&arguments, global).await,
+        Command::Redeem(arguments) => redeem::run(&arguments, global).await,
         Command::Charter(command) => charter::run(command, global).await,
         Command::Bootstrap(command) => bootstrap::run(command, global).await,
         Command::Act(command) => act::run(command, global).await,

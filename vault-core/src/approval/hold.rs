@@ -91,6 +91,7 @@ pub(crate) fn hold(
         created_at: call.now,
         creation_path: request.path.as_str().to_owned(),
         wrapped_accessor: String::new(),
+        is_held: true,
     };
     let noted = vec![("held_request", held.id.clone()), ("statement", held.statement)];
     Ok(Step::commit(Reply::Wrapped(info), changes).noting(noted))

@@ -115,6 +115,11 @@ fn wrapped(id: RequestId, info: &WrapInfo) -> serde_json::Value {
     if let Some(fields) = wrap_info.as_object_mut().filter(|_| !info.wrapped_accessor.is_empty()) {
         fields.insert("wrapped_accessor".to_owned(), info.wrapped_accessor.as_str().into());
     }
+    let mut warnings = serde_json::Value::Null;
+    if let Some(fields) = wrap_info.as_object_mut().filter(|_| info.is_held) {
+        fields.insert("held".to_owned(), true.into());
+        warnings = serde_json::json!([format!("this waits for others to agree, as request {}", info.accessor)]);
+    }
     serde_json::json!({
         "request_id": id.to_string(),
         "lease_id": "",
@@ -122,7 +127,7 @@ fn wrapped(id: RequestId, info: &WrapInfo) -> serde_json::Value {
         "lease_duration": 0,
         "data": null,
         "wrap_info": wrap_info,
-        "warnings": null,
+        "warnings": warnings,
         "auth": null,
     })
 }

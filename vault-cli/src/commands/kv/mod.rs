@@ -182,6 +182,9 @@ async fn get(
         call = call.parameter("version", version);
     }
     let reply = client.call(call).await?.into_result()?;
+    if reply.envelope()?.wrap_info.is_some() {
+        return output::reply(global.format, &reply, "");
+    }
     if global.format == Format::Json && field.is_none() {
         return output::reply(global.format, &reply, "");
     }

@@ -1,0 +1,158 @@
+//! docs/two-person.md, typed as it stands by an administrator, ann and ben, each with a home folder of their own.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use tests::server::Server;
+use tests::terminal::handed_out;
+
+/// Gives what stands in the blocks of a language.
+fn blocks(language: &str) -> Result<Vec<String>> {
+    let text = std::fs::read_to_string(tests::tree::root().join("docs/two-person.md"))?;
+    let fence = format!("```{language}\n");
+    let parts = text.split(&fence).skip(1).map(|part| part.split("```").next());
+    parts.map(|part| Ok(part.context("a block without an end")?.to_owned())).collect()
+}
+
+struct House<'a> {
+    server: &'a Server,
+    folder: &'a Path,
+}
+
+impl House<'_> {
+    fn run(&self, who: &str, script: &str) -> Result<(bool, String)> {
+        let keyturn = tests::binary::keyturn()?;
+        let programs = keyturn.parent().context("keyturn lies nowhere")?;
+        let path = format!("{}:{}", programs.display(), std::env::var("PATH")?);
+        let home = self.folder.join(who);
+        std::fs::create_dir_all(&home)?;
+        let mut shell = Command::new("sh");
+        shell.args(["-eu", "-c", script]).current_dir(self.folder).env_clear();
+        shell.env("PATH", path).env("HOME", home);
+        shell.env("KEYTURN_ADDR", self.server.url()).env("KEYTURN_CACERT", self.server.authority_file());
+        let output = shell.output()?;
+        let printed = [output.stdout, output.stderr].concat();
+        Ok((output.status.success(), String::from_utf8_lossy(&printed).into_owned()))
+    }
+
+    fn ok(&self, who: &str, script: &str) -> Result<String> {
+        let (success, printed) = self.run(who, script)?;
+        ensure!(success, "{who}: {script}\n{printed}");
+        Ok(printed)
+    }
+
+    fn fails(&self, who: &str, script: &str, with: &str) -> Result<()> {
+        let (success, printed) = self.run(who, script)?;
+        ensure!(!success && printed.contains(with), "{who}: {script} should say {with:?}:\n{printed}");
+        Ok(())
+    }
+}
+
+#[test]
+fn people_follow_the_page() -> Result<()> {
+    let server = Server::start()?;
+    let folder = tempfile::tempdir()?;
+    let house = House { server: &server, folder: folder.path() };
+    let printed = house.ok("admin", "keyturn init --shares 1 --threshold 1")?;
+    let (shares, root) = handed_out(&printed);
+    for (name, content) in [("share", *shares.first().context("no share")?), ("root", root)] {
+        std::fs::write(folder.path().join(name), content)?;
+    }
+    house.ok("admin", "keyturn unseal < share; keyturn login < root")?;
+    for name in ["ann", "ben", "cat"] {
+        std::fs::write(folder.path().join(format!("{name}.password")), format!("{name} battery staple\n"))?;
+    }
+    std::fs::write(folder.path().join("root.json"), r#"{"data": {"password": "hunter2"}}"#)?;
+    std::fs::write(folder.path().join("staff.hcl"), blocks("hcl")?.first().context("no policy")?)?;
+
+    // A block goes on with the variables of the one before it by the same person.
+    let mut before = String::new();
+    let mut all = String::new();
+    for block in blocks("sh")? {
+        let who =
+            block.lines().next().and_then(|line| line.strip_prefix("# ")).context("nobody types this")?.to_owned();
+        let variables: String =
+            before.lines().filter(|line| line.starts_with("id=")).map(|line| format!("{line}\n")).collect();
+        let is_his = before.lines().next() == block.lines().next();
+        let printed = house.ok(&who, &if is_his { format!("{variables}{block}") } else { block.clone() })?;
+        all.push_str(&printed);
+        before = block;
+        if all.contains("Next, once they do: keyturn redeem") && !all.contains("enough people have") {
+            let id =
+                "id=$(keyturn requests --format json | sed 's/.*\"asked\":\\[{[^}]*\"id\":\"\\([^\"]*\\)\".*/\\1/')\n";
+            house.fails("ann", &format!("{id}keyturn redeem $id"), "needs further approval")?;
+            house.fails("ann", &format!("{id}keyturn approve $id --digest sha256:00"), "digest")?;
+            let own =
+                "digest=$(keyturn requests show $id | sed -n 's/^digest *//p')\nkeyturn approve $id --digest $digest";
+            house.fails("ann", &format!("{id}{own}"), "others must agree")?;
+        }
+    }
+    for part in
+        ["the database is down", "read secret/data/prod/root", "1 of leads: nobody so far", "words  ", "hunter2"]
+    {
+        ensure!(all.contains(part), "{part:?} is missing in\n{all}");
+    }
+    house.fails("ann", "keyturn kv get secret/prod/root", "keyturn request --reason")?;
+    Ok(())
+}
+
+#[test]
+fn a_change_is_denied_with_a_reason_and_another_waits_until_it_is_agreed_to() -> Result<()> {
+    let server = Server::start()?;
+    let folder = tempfile::tempdir()?;
+    let house = House { server: &server, folder: folder.path() };
+    let printed = house.ok("admin", "keyturn init --shares 1 --threshold 1")?;
+    let (shares, root) = handed_out(&printed);
+    for (name, content) in [("share", *shares.first().context("no share")?), ("root", root)] {
+        std::fs::write(folder.path().join(name), content)?;
+    }
+    house.ok("admin", "keyturn unseal < share; keyturn login < root")?;
+    for name in ["ann", "ben", "cat"] {
+        std::fs::write(folder.path().join(format!("{name}.password")), format!("{name} battery staple\n"))?;
+    }
+    std::fs::write(folder.path().join("root.json"), r#"{"data": {"password": "hunter2"}}"#)?;
+    std::fs::write(folder.path().join("staff.hcl"), blocks("hcl")?.first().context("no policy")?)?;
+    for block in blocks("sh")?.iter().take(2) {
+        house.ok("admin", block)?;
+    }
+    for name in ["ann", "ben"] {
+        house.ok(name, &format!("keyturn login --method userpass username={name} < {name}.password"))?;
+    }
+    std::fs::write(folder.path().join("new.json"), r#"{"data": {"password": "new", "port": 5432}}"#)?;
+    let told = house.ok("ann", "keyturn request write secret/data/prod/root - --reason 'p\u{430}ssword' < new.json")?;
+    let id = told.split("keyturn redeem ").nth(1).and_then(|rest| rest.lines().next()).context("no id")?.to_owned();
+    let shown = house.ok("ben", &format!("keyturn requests show {id}"))?;
+    for part in [
+        "CAREFUL  the reason",
+        "data.password: changed (not shown)",
+        "data.port: new (not shown)",
+        "write secret/data/prod/root",
+    ] {
+        ensure!(shown.contains(part) && !shown.contains("hunter2"), "{part:?} is missing in\n{shown}");
+    }
+    let digest = shown.lines().find_map(|line| line.strip_prefix("digest   ")).context("no digest")?.to_owned();
+    house.fails("ben", &format!("keyturn deny {id} --digest {digest}"), "--reason TEXT")?;
+    house.ok("ben", &format!("keyturn deny {id} --digest {digest} --reason 'not today'"))?;
+    house.fails("ann", &format!("keyturn redeem {id} --wait"), "not today")?;
+    house.fails("ann", "keyturn request write secret/data/prod/root - --reason x < new.json", "not today")?;
+
+    // One who waits has the answer as soon as somebody agrees.
+    let waiting = std::thread::scope(|scope| -> Result<String> {
+        let waits = scope.spawn(|| house.ok("ann", "keyturn request read secret/data/prod/root --reason y --wait"));
+        let agreed = loop {
+            let listed = house.ok("ben", "keyturn requests --format json")?;
+            let listed: serde_json::Value = serde_json::from_str(&listed)?;
+            if let Some(id) = listed.pointer("/data/waiting/0/id").and_then(serde_json::Value::as_str) {
+                break id.to_owned();
+            }
+            ensure!(!waits.is_finished(), "nobody waits");
+        };
+        let shown = house.ok("ben", &format!("keyturn requests show {agreed}"))?;
+        let digest = shown.lines().find_map(|line| line.strip_prefix("digest   ")).context("no digest")?.to_owned();
+        house.ok("ben", &format!("keyturn approve {agreed} --digest {digest}"))?;
+        waits.join().map_err(|_| anyhow::anyhow!("the one who waits"))?
+    })?;
+    ensure!(waiting.contains("hunter2"), "{waiting}");
+    Ok(())
+}
