@@ -240,6 +240,13 @@ impl Client {
         }
     }
 
+    /// Gives a client that tells with every call why it is made, and shares the connections of this one.
+    pub fn with_reason(&self, reason: &str) -> Self {
+        let (address, wrap_ttl, seen) = (self.address.clone(), self.wrap_ttl.clone(), self.seen.clone());
+        let token = self.token.as_ref().map(|token| SecretText::new(token.expose().to_owned()));
+        Self { http: self.http.clone(), address, token, wrap_ttl, reason: Some(reason.to_owned()), seen }
+    }
+
     /// Gives the key that the server proved on the first connection, as [`SeenKey::get`] writes it; `None` before that and
     /// without TLS.
     pub fn server_key(&self) -> Option<String> {

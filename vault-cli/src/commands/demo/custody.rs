@@ -3,7 +3,7 @@
 use anyhow::Context;
 use data_encoding::{BASE64, HEXLOWER};
 use rand::Rng;
-use serde_json::json;
+use serde_json::{Value, json};
 use vault_api::custody::{CharterRequest, HandedOut};
 use vault_api::{Client, SecretText};
 use vault_core::charter::{Charter, PAYLOAD_TYPE};
@@ -17,6 +17,7 @@ use vault_custody::card::PersonName;
 use vault_custody::identity::Identity;
 use vault_custody::signing::{IdentitySigner, Signer};
 
+use super::two_person;
 use crate::custodian::prove;
 use crate::failure::Failure;
 use crate::output::line;
@@ -30,10 +31,13 @@ operations = ["dee", "eli"]
 unseal = "2 of security and 1 of operations"
 change = "1 of security and 1 of operations"
 charter = "2 of security and 1 of operations"
+
+[quorum.group]
+production = "1 of operations"
 "#;
 
 /// The people of the demo, whose keys nobody else has.
-struct People(Vec<Identity>);
+pub(super) struct People(Vec<Identity>);
 
 impl People {
     fn new() -> Result<Self, Failure> {
@@ -54,7 +58,7 @@ impl People {
         format!("format = 1\nepoch = 1\n{cards}{RULES}")
     }
 
-    fn sign(&self, envelope: &mut Envelope, names: &[&str]) -> Result<(), Failure> {
+    pub(super) fn sign(&self, envelope: &mut Envelope, names: &[&str]) -> Result<(), Failure> {
         for name in names {
             let signer = IdentitySigner::new(self.find(name)?);
             let bytes = signer.sign(&envelope.signed_bytes()).map_err(anyhow::Error::from)?.as_bytes().to_vec();
@@ -97,7 +101,7 @@ pub(super) async fn tell(stranger: &Client) -> Result<(), Failure> {
     line(&format!("   a proof that tells nothing of the share; noted at {}", checked.checked_at))?;
 
     line("\n11. Nobody alone gives power: ben asks for a mount, and needs dee.")?;
-    let mut act = mount(&made, &envelope)?;
+    let mut act = act(&made, &envelope, "sys/mounts/secret", &json!({"type": "kv-v2"}))?;
     people.sign(&mut act, &["ben"])?;
     match submit(stranger, &act).await {
         Err(Failure::Api(error)) => line(&format!("   ben alone: {error}"))?,
@@ -106,20 +110,37 @@ pub(super) async fn tell(stranger: &Client) -> Result<(), Failure> {
     }
     people.sign(&mut act, &["dee"])?;
     submit(stranger, &act).await?;
-    line("   ben and dee: done, once; the log names both")
+    line("   ben and dee: done, once; the log names both")?;
+    two_person::tell(stranger, &Stewards { people, made, charter: envelope }).await
 }
 
-fn mount(made: &HandedOut, charter: &Envelope) -> Result<Envelope, Failure> {
+/// The people of the vault, and what acts of theirs are bound to.
+pub(super) struct Stewards {
+    pub(super) people: People,
+    made: HandedOut,
+    charter: Envelope,
+}
+
+impl Stewards {
+    /// Has ben and dee make a request together.
+    pub(super) async fn write(&self, stranger: &Client, path: &str, body: &Value) -> Result<(), Failure> {
+        let mut act = act(&self.made, &self.charter, path, body)?;
+        self.people.sign(&mut act, &["ben", "dee"])?;
+        submit(stranger, &act).await
+    }
+}
+
+fn act(made: &HandedOut, charter: &Envelope, path: &str, body: &Value) -> Result<Envelope, Failure> {
     let vault = HEXLOWER.decode(made.vault.as_bytes()).ok().and_then(|id| id.try_into().ok());
     let vault = VaultId(vault.context("the vault's id is damaged")?);
     let digest = Charter::parse(charter.payload()).map_err(anyhow::Error::from)?.digest();
     let mut nonce = [0; 32];
     rand::rng().fill_bytes(&mut nonce);
-    let mut act = Act::new(vault, &digest, nonce, (Operation::Write, "sys/mounts/secret"));
+    let mut act = Act::new(vault, &digest, nonce, (Operation::Write, path));
     let now = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH).context("the clock")?;
     act.expires_at_seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX).saturating_add(3600);
     act.reason = "the demo's secrets".to_owned();
-    act.body = json!({"type": "kv-v2"}).as_object().cloned();
+    act.body = body.as_object().cloned();
     Ok(act.envelope().map_err(anyhow::Error::from)?)
 }
 

@@ -3,6 +3,7 @@
 mod custody;
 mod process;
 mod story;
+mod two_person;
 
 use std::path::PathBuf;
 
