@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use vault_core::approval::{APPROVAL_PAYLOAD_TYPE, DENIAL_PAYLOAD_TYPE};
 use vault_core::envelope::Envelope;
 
-use crate::custody::{People, error};
+use crate::custody::{People, RULES, charter_of, error, handout, proof, question};
 use crate::stewards::{in_service, write};
 use crate::support::TestVault;
 
@@ -228,4 +228,32 @@ async fn a_policy_names_quorums_of_the_charter_and_holds_secrets_back() {
     write(&service.vault, &service.people, 42, "sys/policies/acl/staff", unknown).await;
     let held = service.vault.expect_as(&alice, 200, "GET", "kv/prod", None).await;
     assert!(held["wrap_info"]["accessor"].is_string());
+}
+
+#[tokio::test]
+async fn what_was_agreed_to_under_a_charter_ends_with_it() {
+    let service = Service::new().await;
+    let alice = service.login("alice").await;
+    let under_old = service.ask(&alice, "PUT", "sys/policies/acl/app", rule(APP)).await;
+    service.approve("bob", &under_old).await;
+    // The next charter is the same but for its epoch.
+    let (vault, people) = (&service.vault, &service.people);
+    let first = charter_of(&people.first());
+    let next = people.charter(Some(&first), &EVERYBODY, RULES, &["alice", "bob", "dan"]);
+    let made = vault.expect_as("", 200, "POST", "sys/custody/rekey", Some(handout(&next))).await;
+    for sealed in made["sealed_shares"].as_array().unwrap() {
+        let mine = people.open(sealed["person"].as_str().unwrap(), sealed);
+        let sent = proof(&question(vault).await, &mine, Some(&charter_of(&next).digest()));
+        vault.expect_as("", 200, "POST", "sys/custody/acknowledge", Some(sent)).await;
+    }
+    // The last approval completes the quorum, and still nothing happens.
+    service.approve("dan", &under_old).await;
+    vault.expect_as(&alice, 404, "GET", "sys/policies/acl/app", None).await;
+    let redeem = format!("sys/requests/{under_old}/redeem");
+    let refused = vault.expect_as(&alice, 400, "POST", &redeem, None).await;
+    assert!(error(&refused).contains("ask anew"), "{refused}");
+    let anew = service.ask(&alice, "PUT", "sys/policies/acl/app", rule(APP)).await;
+    service.approve("bob", &anew).await;
+    service.approve("dan", &anew).await;
+    vault.expect_as(&alice, 200, "GET", "sys/policies/acl/app", None).await;
 }

@@ -1,8 +1,13 @@
 //! Requests that wait for others to agree, in bootstrap: as Vault's control groups, and what is added to them.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
 use axum::body::Body;
 use http::{Method, Request};
 use serde_json::{Value, json};
+use vault_server::storage::faults::{Faults, FaultyStorage};
+use vault_server::storage::memory::MemoryStorage;
 
 use crate::support::TestVault;
 
@@ -16,7 +21,10 @@ pub(crate) struct House {
 
 impl House {
     pub(crate) async fn new(control_group: &str) -> Self {
-        let vault = TestVault::ready().await;
+        Self::furnish(TestVault::ready().await, control_group).await
+    }
+
+    async fn furnish(vault: TestVault, control_group: &str) -> Self {
         vault.expect(204, "POST", "sys/auth/userpass", Some(json!({"type": "userpass"}))).await;
         let policy = |path: &str, rest: &str| {
             format!(
@@ -300,10 +308,10 @@ async fn a_grant_of_one_use_is_used_once_by_however_many_who_try() {
     let (wrapping, accessor) = house.ask(&ann, "GET", "secret/data/prod/root", None).await;
     house.authorize(&ben, 200, &accessor).await;
     let body = json!({ "token": wrapping }).to_string();
-    let house = std::sync::Arc::new(house);
+    let house = Arc::new(house);
     let tries: Vec<_> = (0..100)
         .map(|_| {
-            let (house, ann, body) = (std::sync::Arc::clone(&house), ann.clone(), body.clone());
+            let (house, ann, body) = (Arc::clone(&house), ann.clone(), body.clone());
             tokio::spawn(async move { house.vault.call("POST", "sys/wrapping/unwrap", &ann, Some(&body)).await })
         })
         .collect();
@@ -323,6 +331,32 @@ async fn a_grant_of_one_use_is_used_once_by_however_many_who_try() {
         assert_eq!(house.unwrap(&ann, 200, &wrapping).await["data"]["data"], json!({"p": value}));
     }
     house.unwrap(&ann, 400, &wrapping).await;
+}
+
+/// The store commits the release and dies before it says so: the requester has nothing, and nobody gets it a second time.
+#[tokio::test]
+async fn a_release_whose_answer_is_lost_is_spent() {
+    for (loses, released) in [(false, 200), (true, 400)] {
+        let (plan, inner) = (Arc::new(Faults::default()), Arc::new(MemoryStorage::default()));
+        let vault = TestVault::over(Arc::new(FaultyStorage::new(inner.clone(), Arc::clone(&plan)))).await;
+        let house = House::furnish(vault.furnished().await, ONE).await;
+        let (ann, ben) = (house.login("ann").await, house.login("ben").await);
+        let (wrapping, accessor) = house.ask(&ann, "GET", "secret/data/prod/root", None).await;
+        house.authorize(&ben, 200, &accessor).await;
+        if loses {
+            plan.answers_to_lose.store(1, Ordering::SeqCst);
+        } else {
+            plan.commits_fail.store(true, Ordering::SeqCst);
+        }
+        let lost = house.unwrap(&ann, 503, &wrapping).await;
+        assert!(!lost.to_string().contains("old"), "{lost}");
+        plan.commits_fail.store(false, Ordering::SeqCst);
+        let (keys, root) = (house.vault.keys.clone(), house.vault.root.clone());
+        let mut again = TestVault::over(inner).await;
+        (again.keys, again.root) = (keys, root);
+        again.unseal().await;
+        House { vault: again }.unwrap(&ann, released, &wrapping).await;
+    }
 }
 
 #[tokio::test]

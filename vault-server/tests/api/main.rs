@@ -32,5 +32,6 @@ mod stranger;
 mod support;
 mod system;
 mod transit;
+mod two_person_model;
 mod userpass;
 mod wrapping;
