@@ -278,6 +278,9 @@ pub struct TokenLookup {
     /// How often it may still be used; zero for as often as needed.
     #[serde(default)]
     pub num_uses: u64,
+    /// The entity that it acts for; empty for none.
+    #[serde(default)]
+    pub entity_id: String,
 }
 
 fn option_exposed<S: serde::Serializer>(secret: &Option<SecretText>, serializer: S) -> Result<S::Ok, S::Error> {

@@ -21,7 +21,7 @@ use crate::untrusted::{block, caution, mixed_words, one_line};
 use crate::{input, output};
 
 /// Most lines of a difference that are shown.
-const DIFF_LINES_MAX: usize = 400;
+const DIFF_LINES_MAX: usize = 256;
 
 /// How somebody decides.
 #[derive(Args)]

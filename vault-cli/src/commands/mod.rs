@@ -8,6 +8,7 @@ mod audit;
 mod auth;
 mod bootstrap;
 mod charter;
+mod delegate;
 #[cfg(feature = "server")]
 mod demo;
 mod deny;
@@ -38,7 +39,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-pub(crate) use charter::{charter as charter_of_file, envelope as charter_envelope};
+pub(crate) use charter::{charter as charter_of_file, envelope as charter_envelope, in_force as charter_in_force};
 
 use crate::connect::Global;
 use crate::failure::Failure;
@@ -83,6 +84,9 @@ pub(crate) enum Command {
     Deny(deny::Arguments),
     /// Do what you asked for, once enough people agree
     Redeem(redeem::Arguments),
+    /// Your vote in somebody else's hands, within bounds, for everybody to see
+    #[command(subcommand)]
+    Delegate(delegate::Command),
     /// Charters: who are the custodians, and which of them together may do what
     #[command(subcommand)]
     Charter(charter::Command),
@@ -150,6 +154,7 @@ pub(crate) async fn run(command: Command, global: &Global) -> Result<ExitCode, F
         Command::Requests(arguments) => requests::run(arguments, global).await,
         Command::Approve(arguments) => approve::run(&arguments, global).await,
         Command::Deny(arguments) => deny::run(&arguments, global).await,
+        Command::Delegate(command) => delegate::run(command, global).await,
         Command::Redeem(arguments) => redeem::run(&arguments, global).await,
         Command::Charter(command) => charter::run(command, global).await,
         Command::Bootstrap(command) => bootstrap::run(command, global).await,

@@ -105,7 +105,7 @@ fn requester(call: &Call<'_>) -> Result<Requester, Refusal> {
             "this waits for others to agree, and your token says nothing of who you are: log in with an auth method",
         )
     })?;
-    let judge = Judge { tables: call.tables, names: call.names };
+    let judge = Judge { tables: call.tables, names: call.names, now: call.now };
     let human = Human::of(entity, judge.charter());
     if call.tables.is_in_service() && human.person().is_none() {
         return Err(refused(
@@ -193,7 +193,7 @@ pub(super) struct Drawn {
 
 /// Draws the statement up from what is there.
 pub(super) fn state(call: &Call<'_>, held: &HeldRequest, draft: &Draft, drawn: Drawn) -> Result<Statement, Refusal> {
-    let judge = Judge { tables: call.tables, names: call.names };
+    let judge = Judge { tables: call.tables, names: call.names, now: call.now };
     let stated = StatedRequester {
         entity: held.requester.entity.to_string(),
         name: held.requester.name.clone(),

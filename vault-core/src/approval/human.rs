@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::charter::Charter;
+use crate::charter::{Charter, Name};
 use crate::id::EntityId;
 use crate::identity::Entity;
 
@@ -35,8 +35,18 @@ impl Human {
         }
     }
 
-    /// Names the human in storage.
-    pub(super) fn key(&self) -> String {
+    /// Reads what [`Self::key`] writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (kind, rest) = text.split_once('/')?;
+        match kind {
+            "person" => Name::parse(rest).ok().map(|name| Self::Person(name.to_string())),
+            "entity" => EntityId::parse(rest).map(Self::Entity),
+            _ => None,
+        }
+    }
+
+    /// Names the human in storage and in delegations: `person/NAME` or `entity/ID`.
+    pub fn key(&self) -> String {
         match self {
             Self::Person(name) => format!("person/{name}"),
             Self::Entity(id) => format!("entity/{id}"),

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::delegation::StoredDelegation;
 use super::held::{HeldRequest, Vote, Weight};
 use super::human::Human;
 use super::statement::APPROVAL_PAYLOAD_TYPE;
@@ -12,6 +13,7 @@ use crate::identity::{self, Entity, GroupKind};
 use crate::mounts::Tables;
 use crate::names::Names;
 use crate::policy::{ControlGroup, Factor, Who};
+use crate::time::Timestamp;
 use crate::view::{Interrupt, View};
 
 /// What a request is judged by.
@@ -21,6 +23,8 @@ pub struct Judge<'a> {
     pub tables: &'a Tables,
     /// Turns names into storage keys.
     pub names: &'a Names,
+    /// The present.
+    pub now: Timestamp,
 }
 
 /// Where a request stands.
@@ -56,6 +60,8 @@ pub struct FactorStanding {
 struct Voter {
     place: PersonIndex,
     human: Human,
+    /// Whose vote it is: their own, or one that was handed to them.
+    seat: Human,
     /// The name to show.
     name: String,
     entity: Entity,
@@ -89,10 +95,12 @@ impl<'a> Judge<'a> {
         let mut voters: Vec<Voter> = Vec::new();
         for vote in held.votes.iter().filter(|vote| vote.weight != Weight::Training) {
             let Some(mut voter) = self.voter(held, vote, PersonIndex(0), view)? else { continue };
-            if voters.iter().any(|other| other.human == voter.human) {
+            // Nobody is in two places, and no vote is given twice.
+            let is_taken = |other: &Voter| other.human == voter.human || other.seat == voter.seat;
+            if voters.iter().any(is_taken) {
                 continue;
             }
-            voter.place = match self.index_of(&voter.human) {
+            voter.place = match self.index_of(&voter.seat) {
                 Some(index) => index,
                 // Places are a byte; whoever finds none left does not count.
                 None if next_place == u8::MAX => continue,
@@ -130,8 +138,38 @@ impl<'a> Judge<'a> {
             // In service only what is signed counts.
             None => !self.tables.is_in_service(),
         };
-        let name = human.person().map_or_else(|| entity.name.clone(), str::to_owned);
-        Ok((is_as_it_was && is_signed).then_some(Voter { place, human, name, entity }))
+        let mut name = human.person().map_or_else(|| entity.name.clone(), str::to_owned);
+        let Some((seat, entity)) = self.seat(held, vote, (&human, entity), view)? else { return Ok(None) };
+        if seat != human {
+            name = format!("{name} for {}", seat.person().unwrap_or(&entity.name));
+        }
+        Ok((is_as_it_was && is_signed).then_some(Voter { place, human, seat, name, entity }))
+    }
+
+    /// Finds whose vote it is that somebody gives; nobody's if what was handed to them is not in force.
+    fn seat(
+        &self,
+        held: &HeldRequest,
+        vote: &Vote,
+        (human, entity): (&Human, Entity),
+        view: &mut View,
+    ) -> Result<Option<(Human, Entity)>, Interrupt> {
+        let Weight::Delegated { from, delegation: id } = &vote.weight else {
+            return Ok(Some((human.clone(), entity)));
+        };
+        let Some(stored) = StoredDelegation::read(self.names, id, view)? else { return Ok(None) };
+        let (delegation, path) = (stored.delegation()?, held.stated()?.path);
+        let Some(giver) = identity::find(self.names, stored.giver, view)?.filter(|giver| !giver.disabled) else {
+            return Ok(None);
+        };
+        let in_force = self.charter().map(|charter| charter.digest().to_string());
+        let holds = stored.is_in_force(&delegation, &path, self.now)
+            && delegation.charter == in_force
+            && delegation.to == human.key()
+            && delegation.from == from.key()
+            && Human::of(&giver, self.charter()) == *from
+            && !self.is_requester(held, from, view)?;
+        Ok(holds.then(|| (from.clone(), giver)))
     }
 
     /// Tells whether a human is the one who asks, by what is known of the requester now or was when they asked.
@@ -163,7 +201,8 @@ impl<'a> Judge<'a> {
         if self.is_requester(held, &human, view)? {
             return Ok(false);
         }
-        let voter = Voter { place: PersonIndex(0), human, name: String::new(), entity: entity.clone() };
+        let seat = human.clone();
+        let voter = Voter { place: PersonIndex(0), human, seat, name: String::new(), entity: entity.clone() };
         Ok(held.rules.iter().flat_map(|rule| &rule.factors).any(|factor| self.counts(factor, &voter)))
     }
 
@@ -203,7 +242,7 @@ impl<'a> Judge<'a> {
     fn counts(&self, factor: &Factor, voter: &Voter) -> bool {
         match &factor.who {
             Who::Quorum(name) => self
-                .index_of(&voter.human)
+                .index_of(&voter.seat)
                 .zip(self.quorum(name))
                 .is_some_and(|(index, quorum)| quorum.people().contains(index)),
             Who::Groups { names, ids, .. } => self

@@ -6,6 +6,8 @@
 //! docs/decisions/0025-two-person-access.md.
 
 mod asker;
+mod delegation;
+mod hand_over;
 mod held;
 mod hold;
 mod human;
@@ -17,6 +19,8 @@ mod shown;
 mod statement;
 mod votes;
 
+pub use delegation::{DELEGATION_PAYLOAD_TYPE, DELEGATION_SPAN_MAX, DELEGATION_USES_MAX, Delegation};
+pub(crate) use hand_over::delegations;
 pub use held::{Comment, HeldRequest, Requester, State, Vote, Weight};
 pub(crate) use held::{Draft, folder};
 pub(crate) use hold::{hold, not_there};

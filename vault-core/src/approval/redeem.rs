@@ -128,7 +128,7 @@ impl Grant {
             let text = "what was agreed to is not what would happen now: the rules, the charter or the requester changed; ask anew";
             return Err(Refusal::invalid(text).into());
         }
-        let judge = Judge { tables: call.tables, names: call.names };
+        let judge = Judge { tables: call.tables, names: call.names, now: call.now };
         if !judge.judge(&held, view)?.is_approved {
             return Err(Refusal::invalid("request needs further approval").into());
         }

@@ -1,6 +1,7 @@
 //! What people say of a request: yes, no, a remark; and taking it back.
 
 use super::asker::Asker;
+use super::delegation::{StoredDelegation, in_hand};
 use super::held::{COMMENTS_MAX, Comment, HeldRequest, State, VOTES_MAX, Vote, Weight};
 use super::hold::not_there;
 use super::human::Human;
@@ -9,7 +10,7 @@ use super::statement::{APPROVAL_PAYLOAD_TYPE, DENIAL_PAYLOAD_TYPE, TEXT_LENGTH_B
 use crate::auth::token;
 use crate::engines::{Call, Change};
 use crate::envelope::Envelope;
-use crate::identity::Entity;
+use crate::identity::{self, Entity};
 use crate::refusal::Refusal;
 use crate::view::{Interrupt, View};
 
@@ -27,6 +28,8 @@ pub(crate) enum Part {
     Requester,
     /// Their vote counts.
     Approver,
+    /// They hold the vote of somebody whose vote counts.
+    Delegate,
     /// Their vote is kept and does not count.
     Trainee,
 }
@@ -40,12 +43,24 @@ impl<'a> Visitor<'a> {
         let entity = call.identity()?.entity();
         let entity =
             entity.ok_or_else(|| Refusal::denied_because("your token says nothing of who you are: log in first"))?;
-        let judge = Judge { tables: call.tables, names: call.names };
+        let judge = Judge { tables: call.tables, names: call.names, now: call.now };
         Ok(Self { call, entity, human: Human::of(entity, judge.charter()) })
     }
 
-    const fn judge(&self) -> Judge<'a> {
-        Judge { tables: self.call.tables, names: self.call.names }
+    pub(super) const fn judge(&self) -> Judge<'a> {
+        Judge { tables: self.call.tables, names: self.call.names, now: self.call.now }
+    }
+
+    pub(super) const fn call(&self) -> &'a Call<'a> {
+        self.call
+    }
+
+    pub(super) const fn human(&self) -> &Human {
+        &self.human
+    }
+
+    pub(super) const fn entity(&self) -> &'a Entity {
+        self.entity
     }
 
     /// Tells what the caller is to a request; `None` for somebody whom it does not concern.
@@ -59,7 +74,26 @@ impl<'a> Visitor<'a> {
         if self.judge().may_approve(held, self.entity, view)? {
             return Ok(Some(Part::Approver));
         }
+        if self.vote_in_hand(held, view)?.is_some() {
+            return Ok(Some(Part::Delegate));
+        }
         Ok(self.judge().is_in_training(held, self.entity).then_some(Part::Trainee))
+    }
+
+    /// Finds a delegation whose giver counts for a request.
+    fn vote_in_hand(
+        &self,
+        held: &HeldRequest,
+        view: &mut View,
+    ) -> Result<Option<(String, StoredDelegation, Human)>, Interrupt> {
+        let path = held.stated()?.path;
+        for found in in_hand(self.call.names, &self.human, &path, self.call.now, view)? {
+            let Some(giver) = identity::find(self.call.names, found.1.giver, view)? else { continue };
+            if !giver.disabled && self.judge().may_approve(held, &giver, view)? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
     }
 
     fn is_requester(&self, held: &HeldRequest) -> bool {
@@ -89,7 +123,7 @@ impl<'a> Visitor<'a> {
         id: &str,
         envelope: Option<&str>,
         view: &mut View,
-    ) -> Result<(HeldRequest, Standing), Interrupt> {
+    ) -> Result<(HeldRequest, Standing, Vec<Change>), Interrupt> {
         let (mut held, part) = self.open(id, view)?;
         if part == Part::Requester || self.is_of_requester(&held, view)? {
             return Err(Refusal::denied_because("you asked for this: others must agree to it").into());
@@ -99,12 +133,13 @@ impl<'a> Visitor<'a> {
             None if is_training => None,
             _ => self.key_of_signer(&held, APPROVAL_PAYLOAD_TYPE, envelope)?,
         };
+        let (weight, mut changes) = self.weight(&held, part, view)?;
         let vote = Vote {
             human: self.human.clone(),
             entity: self.entity.id,
             name: self.entity.name.clone(),
             at: self.call.now,
-            weight: if is_training { Weight::Training } else { Weight::Full },
+            weight,
             key,
             envelope: envelope.map(str::to_owned),
         };
@@ -114,7 +149,26 @@ impl<'a> Visitor<'a> {
         }
         held.votes.push(vote);
         let standing = self.judge().judge(&held, view)?;
-        Ok((held, standing))
+        changes.push(held.store(self.call.names)?);
+        Ok((held, standing, changes))
+    }
+
+    /// Says what the caller's vote is worth, and gives the change that spends a use of a delegation.
+    fn weight(&self, held: &HeldRequest, part: Part, view: &mut View) -> Result<(Weight, Vec<Change>), Interrupt> {
+        match part {
+            Part::Trainee => Ok((Weight::Training, Vec::new())),
+            Part::Requester | Part::Approver => Ok((Weight::Full, Vec::new())),
+            Part::Delegate => {
+                let earlier = held.votes.iter().find(|vote| vote.human == self.human);
+                if let Some(Vote { weight: weight @ Weight::Delegated { .. }, .. }) = earlier {
+                    return Ok((weight.clone(), Vec::new()));
+                }
+                let (id, mut stored, from) = self.vote_in_hand(held, view)?.ok_or_else(not_there)?;
+                stored.uses_left = stored.uses_left.saturating_sub(1);
+                let change = stored.store(self.call.names, &id)?;
+                Ok((Weight::Delegated { from, delegation: id }, vec![change]))
+            }
+        }
     }
 
     /// Says no, which ends the request.
@@ -129,7 +183,7 @@ impl<'a> Visitor<'a> {
         view: &mut View,
     ) -> Result<(HeldRequest, Vec<Change>), Interrupt> {
         let (mut held, part) = self.open(id, view)?;
-        if part != Part::Approver {
+        if !matches!(part, Part::Approver | Part::Delegate) {
             return Err(Refusal::denied_because("only who may approve a request may deny it").into());
         }
         let reason = checked_text(reason, "a denial needs a reason, for the one who asked")?;
@@ -214,7 +268,7 @@ impl<'a> Visitor<'a> {
         }
         let made_by = self.call.finder().makers(token, view)?;
         for entity in made_by {
-            let Some(entity) = crate::identity::find(self.call.names, entity, view)? else { continue };
+            let Some(entity) = identity::find(self.call.names, entity, view)? else { continue };
             if entity.id == held.requester.entity || Human::of(&entity, self.judge().charter()) == held.requester.human
             {
                 return Ok(true);

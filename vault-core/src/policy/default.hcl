@@ -34,6 +34,10 @@ path "sys/internal/ui/mounts/*" { capabilities = ["read"] }
 path "sys/requests"   { capabilities = ["read", "list"] }
 path "sys/requests/*" { capabilities = ["read", "update"] }
 
+# See whose vote is in whose hands, hand on one's own, and take it back.
+path "sys/delegations"   { capabilities = ["read", "list", "update"] }
+path "sys/delegations/*" { capabilities = ["delete"] }
+
 # A place of one's own.
 path "cubbyhole/*" { capabilities = ["create", "read", "update", "delete", "list"] }
 

@@ -77,5 +77,13 @@ impl Policy {
     }
 }
 
+/// Tells whether a path fits a pattern as rules have it: exact, `*` at the end for any rest, `+` for any one segment.
+///
+/// # Errors
+/// Answers with the reason for a pattern that would not mean what it seems to.
+pub fn fits(pattern: &str, path: &str) -> Result<bool, String> {
+    Ok(pattern::Pattern::parse(pattern)?.matches(path))
+}
+
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
 use clap::Args;
 use serde_json::json;
 use vault_core::charter::turn::{turns, turns_text};
@@ -12,7 +11,7 @@ use vault_core::envelope::{Envelope, Signature};
 use vault_custody::files;
 
 use super::{describe, read};
-use crate::commands::charter_of_file;
+use crate::commands::{charter_in_force, charter_of_file};
 use crate::connect::{Format, Global};
 use crate::failure::Failure;
 use crate::myself::Myself;
@@ -69,9 +68,7 @@ async fn charter(arguments: &Arguments, fingerprint: &str, global: &Global) -> R
     if let Some(file) = &arguments.charter {
         return charter_of_file(file);
     }
-    let fetched = global.stranger()?.charter(fingerprint, None).await?;
-    let envelope = Envelope::parse(fetched.charter.as_bytes()).context("the charter that the server sent")?;
-    Ok(Charter::parse(envelope.payload()).context("the charter that the server sent")?)
+    charter_in_force(&global.stranger()?, fingerprint).await
 }
 
 fn signers(envelope: &Envelope, charter: &Charter, arguments: &Arguments) -> Result<PersonSet, Failure> {

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Subcommand;
 use serde::Serialize;
+use vault_api::Client;
 use vault_core::charter::diff::diff;
 use vault_core::charter::report::Report;
 use vault_core::charter::{CHARTER_LENGTH_BYTES_MAX, Charter, CharterError};
@@ -77,6 +78,13 @@ pub(crate) fn charter(file: &Path) -> Result<Charter, Failure> {
         return Charter::parse(envelope.payload()).map_err(|error| unsound(file, &error));
     }
     Charter::parse(&content).map_err(|error| unsound(file, &error))
+}
+
+/// Asks the vault for the charter in force, in the name of one of its people.
+pub(crate) async fn in_force(client: &Client, fingerprint: &str) -> Result<Charter, Failure> {
+    let fetched = client.charter(fingerprint, None).await?;
+    let envelope = Envelope::parse(fetched.charter.as_bytes()).context("the charter that the server sent")?;
+    Ok(Charter::parse(envelope.payload()).context("the charter that the server sent")?)
 }
 
 /// Tells what is wrong with a charter, and what to do about it.

@@ -39,7 +39,7 @@ pub(super) fn authorize(call: &Call<'_>, view: &mut View, rng: &mut dyn CryptoRn
 pub(super) fn request(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
     let (accessor, _) = Named::read(call)?;
     let held = HeldRequest::read(call.names, &accessor, view)?.ok_or_else(not_there)?;
-    let standing = Judge { tables: call.tables, names: call.names }.judge(&held, view)?;
+    let standing = Judge { tables: call.tables, names: call.names, now: call.now }.judge(&held, view)?;
     let stated = held.stated()?;
     let votes: Vec<_> = held
         .votes

@@ -6,6 +6,7 @@ mod audit;
 mod capabilities;
 mod control_groups;
 mod counters;
+mod delegations;
 mod host;
 mod leases;
 mod locked_users;

@@ -46,7 +46,7 @@ pub(super) fn list(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> R
         match part {
             _ if !held.is_open(call.now) => history.push(line),
             Part::Requester => asked.push(line),
-            Part::Approver | Part::Trainee => waiting.push(line),
+            Part::Approver | Part::Delegate | Part::Trainee => waiting.push(line),
         }
     }
     let data = json!({ "keys": keys, "waiting": waiting, "asked": asked, "history": history });
@@ -72,7 +72,7 @@ fn summary(call: &Call<'_>, held: &HeldRequest) -> Result<Value, Refusal> {
 pub(super) fn read(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
     let held = HeldRequest::read(call.names, call.capture("id"), view)?.ok_or_else(not_there)?;
     let part = Visitor::of(call)?.part(&held, view)?.ok_or_else(not_there)?;
-    let standing = Judge { tables: call.tables, names: call.names }.judge(&held, view)?;
+    let standing = Judge { tables: call.tables, names: call.names, now: call.now }.judge(&held, view)?;
     let shown: Value = serde_json::from_str(&held.shown).map_err(|error| Refusal::internal(error.to_string()))?;
     let votes = held.votes.iter().map(|vote| {
         let weight = match &vote.weight {
@@ -95,6 +95,7 @@ pub(super) fn read(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> R
         "your_part": match part {
             Part::Requester => "requester",
             Part::Approver => "approver",
+            Part::Delegate => "delegate",
             Part::Trainee => "trainee",
         },
         "standing": standing,
@@ -132,10 +133,10 @@ pub(super) fn say_yes(
     view: &mut View,
     rng: &mut dyn CryptoRng,
 ) -> Result<(Step, bool), Interrupt> {
-    let (held, standing) = Visitor::of(call)?.approve(id, envelope, view)?;
+    let (held, standing, changes) = Visitor::of(call)?.approve(id, envelope, view)?;
     let data = json!({ "approved": standing.is_approved, "standing": standing });
     let notes = [("held_request", held.id.clone()), ("approval", envelope.unwrap_or_default().to_owned())];
-    let step = Step::commit(Reply::data(&data)?, vec![held.store(call.names)?]).noting(notes.to_vec());
+    let step = Step::commit(Reply::data(&data)?, changes).noting(notes.to_vec());
     let at_once = held.rules.iter().all(|rule| rule.applies == Applies::Approved);
     let stated = held.stated()?;
     if !(standing.is_approved && at_once) || matches!(stated.operation.as_str(), "read" | "list") {

@@ -1,8 +1,9 @@
 //! The endpoints of `sys/`, one line each.
 
 use super::{
-    absent, audit, capabilities, control_groups, counters, done, host, leases, locked_users, metrics, mounts, openapi,
-    password_policies, plugins, policies, quotas, remount, requests, rotate, seal, snapshot, tune, ui, wrapping,
+    absent, audit, capabilities, control_groups, counters, delegations, done, host, leases, locked_users, metrics,
+    mounts, openapi, password_policies, plugins, policies, quotas, remount, requests, rotate, seal, snapshot, tune, ui,
+    wrapping,
 };
 use crate::engines::Route;
 use crate::engines::transit::tools;
@@ -129,6 +130,12 @@ pub(super) static ROUTES: &[Route] = &[
     Route::new("requests/{id}/comment", &[(Write, requests::comment)], "Remarks something about a held request"),
     Route::new("requests/{id}/cancel", &[(Write, requests::cancel)], "Takes a held request back"),
     Route::new("requests/{id}/redeem", &[(Write, requests::redeem)], "Makes a held request that was agreed to"),
+    Route::new(
+        "delegations",
+        &[(Read, delegations::list), (List, delegations::list), (Write, delegations::give)],
+        "Lists votes that were handed on, and hands one's own on",
+    ),
+    Route::new("delegations/{id}", &[(Delete, delegations::revoke)], "Takes one's vote back"),
     Route::new("internal/ui/mounts", &[(Read, ui::all)], "Lists the mounts that the caller can reach"),
     Route::new("internal/ui/mounts/{path*}", &[(Read, ui::one)], "Describes the mount of a path"),
     Route::sudo(
