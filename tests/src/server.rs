@@ -102,6 +102,11 @@ impl Server {
         format!("https://{}", self.address)
     }
 
+    /// Gives the audit log.
+    pub fn audit_file(&self) -> PathBuf {
+        self.home.path("audit.jsonl")
+    }
+
     /// Gives the file with the certificate that clients must trust.
     pub fn authority_file(&self) -> PathBuf {
         self.home.path("tls").join("ca.pem")

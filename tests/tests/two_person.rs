@@ -74,6 +74,9 @@ fn people_follow_the_page() -> Result<()> {
             block.lines().next().and_then(|line| line.strip_prefix("# ")).context("nobody types this")?.to_owned();
         let variables: String =
             before.lines().filter(|line| line.starts_with("id=")).map(|line| format!("{line}\n")).collect();
+        if block.contains("audit.jsonl") {
+            std::fs::copy(server.audit_file(), folder.path().join("audit.jsonl"))?;
+        }
         let is_his = before.lines().next() == block.lines().next();
         let printed = house.ok(&who, &if is_his { format!("{variables}{block}") } else { block.clone() })?;
         all.push_str(&printed);
@@ -88,9 +91,15 @@ fn people_follow_the_page() -> Result<()> {
             house.fails("ann", &format!("{id}{own}"), "others must agree")?;
         }
     }
-    for part in
-        ["the database is down", "read secret/data/prod/root", "1 of leads: nobody so far", "words  ", "hunter2"]
-    {
+    for part in [
+        "the database is down",
+        "read secret/data/prod/root",
+        "1 of leads: nobody so far",
+        "words  ",
+        "hunter2",
+        "asked by ann: read secret/data/prod/root",
+        "agreed to by ben: with a login, unsigned",
+    ] {
         ensure!(all.contains(part), "{part:?} is missing in\n{all}");
     }
     house.fails("ann", "keyturn kv get secret/prod/root", "keyturn request --reason")?;

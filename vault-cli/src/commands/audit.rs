@@ -3,6 +3,7 @@
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
+use super::explain;
 use crate::connect::Global;
 use crate::failure::Failure;
 use crate::{input, output};
@@ -27,6 +28,8 @@ pub(crate) enum Command {
         /// Its name
         path: String,
     },
+    /// Tell from the log alone who asked for something, who agreed with which key, and what was released
+    Explain(explain::Arguments),
     /// Give the keyed hash that stands for a value in the log, to search for it
     Hash {
         /// The device's name
@@ -35,9 +38,10 @@ pub(crate) enum Command {
 }
 
 pub(crate) async fn run(command: Command, global: &Global) -> Result<(), Failure> {
-    let client = global.caller()?;
+    let client = || global.caller();
     match command {
-        Command::List => output::reply(global.format, &client.read("sys/audit").await?, "There is no device."),
+        Command::Explain(arguments) => explain::run(&arguments, global),
+        Command::List => output::reply(global.format, &client()?.read("sys/audit").await?, "There is no device."),
         Command::Enable { kind, path, options } => {
             let path = path.unwrap_or_else(|| kind.clone());
             let mut given = Map::new();
@@ -48,16 +52,16 @@ pub(crate) async fn run(command: Command, global: &Global) -> Result<(), Failure
                 given.insert(name.to_owned(), Value::from(value));
             }
             let body = json!({ "type": kind, "options": given });
-            let reply = client.write(&format!("sys/audit/{path}"), &body).await?;
+            let reply = client()?.write(&format!("sys/audit/{path}"), &body).await?;
             output::reply(global.format, &reply, &format!("{path} follows the log from now on."))
         }
         Command::Disable { path } => {
-            let reply = client.delete(&format!("sys/audit/{path}")).await?;
+            let reply = client()?.delete(&format!("sys/audit/{path}")).await?;
             output::reply(global.format, &reply, &format!("{path} no longer follows the log."))
         }
         Command::Hash { path } => {
             let value = input::secret("the value", None)?;
-            let reply = client.write(&format!("sys/audit-hash/{path}"), &json!({ "input": value.expose() })).await?;
+            let reply = client()?.write(&format!("sys/audit-hash/{path}"), &json!({ "input": value.expose() })).await?;
             output::reply(global.format, &reply, "")
         }
     }

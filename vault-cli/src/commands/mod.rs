@@ -12,6 +12,7 @@ mod delegate;
 #[cfg(feature = "server")]
 mod demo;
 mod deny;
+mod explain;
 mod init;
 mod kv;
 mod lease;

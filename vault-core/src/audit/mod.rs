@@ -5,6 +5,7 @@
 mod approval;
 mod ceremony;
 mod device;
+pub mod explain;
 mod hashed;
 mod line;
 
@@ -13,6 +14,7 @@ use std::net::SocketAddr;
 use crate::approval::HeldRequest;
 use crate::auth::token::Kind;
 use crate::auth::{Identity, Sender};
+use crate::custody::SignedCharter;
 use crate::flow::Identified;
 use crate::id::RequestId;
 use crate::keys::KeyedHash;
@@ -274,6 +276,15 @@ impl Record {
         if let Some((name, text)) = detail {
             line.text(name, text);
         }
+        Self(line.end())
+    }
+
+    /// Records the charter in force, so that signatures can be checked by the log alone.
+    pub fn of_charter(charter: &SignedCharter, id: RequestId, now: Timestamp) -> Self {
+        let mut line = Line::begin("charter", now, id);
+        line.number("epoch", charter.charter().epoch().into());
+        line.text("digest", &charter.charter().digest().to_string());
+        line.text("envelope", &charter.envelope().to_json());
         Self(line.end())
     }
 

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::spawn_blocking;
+use vault_core::audit::Record;
 use vault_core::charter::Charter;
 use vault_core::custody::{Custody, Handout, Occasion, SignedCharter, charter_row};
 use vault_core::envelope::Envelope;
@@ -20,7 +21,7 @@ use vault_core::seal::SealConfig;
 use vault_core::sharing::Share;
 use vault_custody::age_seal::{self, Silent};
 
-use crate::driver::{Vault, store_refusal};
+use crate::driver::{Caller, Vault, store_refusal};
 
 pub(super) use bootstrap::Bootstrap;
 pub use bootstrap::{BootstrapOutcome, BootstrapStatus};
@@ -68,6 +69,14 @@ fn seal_one(recipient: &str, share: &Share) -> Result<Vec<u8>, String> {
 }
 
 impl Vault {
+    /// Notes the charter in force in the log, which so tells by itself whose signatures it holds.
+    pub(super) fn note_charter(&self, caller: Caller) {
+        let custody = self.open.load_full().and_then(|open| open.unsealed.custody());
+        if let Some(custody) = custody {
+            self.log.append(Record::of_charter(custody.charter(), caller.id, self.environment.now()));
+        }
+    }
+
     /// Gives the charter of an epoch in its envelope, if there is one.
     ///
     /// # Errors

@@ -224,6 +224,7 @@ impl Vault {
                 self.note_seal_event(SealEvent::ShareTaken { index, custodian }, caller).await;
                 *phase = self.enter(unsealed).await?;
                 self.note_seal_event(SealEvent::Unsealed, caller).await;
+                self.note_charter(caller);
                 return Ok(self.describe(&phase));
             }
             Err(Refused::Share { collecting, error }) => {

@@ -4,6 +4,7 @@ use axum::body::Body;
 use http::{Method, Request};
 use serde_json::{Value, json};
 use vault_core::approval::{APPROVAL_PAYLOAD_TYPE, DENIAL_PAYLOAD_TYPE};
+use vault_core::audit::explain::{Explainer, Signed, What};
 use vault_core::envelope::Envelope;
 
 use crate::custody::{People, RULES, charter_of, error, handout, proof, question};
@@ -73,6 +74,20 @@ impl Service {
         json!({"envelope": serde_json::from_str::<Value>(&envelope.to_json()).unwrap()})
     }
 
+    /// What the log alone tells of a request.
+    fn explained(&self, id: &str) -> Vec<What> {
+        self.explained_with(id, |line| line)
+    }
+
+    fn explained_with(&self, id: &str, altered: impl Fn(String) -> String) -> Vec<What> {
+        let mut explainer = Explainer::new(id);
+        let text = std::fs::read_to_string(&self.vault.audit_path).unwrap();
+        let lines: Vec<String> = text.lines().map(|line| altered(line.to_owned())).collect();
+        lines.iter().for_each(|line| explainer.first(line));
+        lines.iter().for_each(|line| explainer.second(line));
+        explainer.events().iter().map(|event| event.what.clone()).collect()
+    }
+
     async fn approve(&self, name: &str, id: &str) -> Value {
         let token = self.login(name).await;
         let statement = self.seen(&token, id).await["statement"].as_str().unwrap().to_owned();
@@ -122,6 +137,21 @@ async fn a_change_of_policy_waits_for_stewards_and_then_takes_effect() {
     let read = service.vault.expect_as(&alice, 200, "GET", "sys/policies/acl/app", None).await;
     assert_eq!(read["data"]["policy"], json!(APP));
     assert_eq!(service.seen(&alice, &id).await["state"], json!("released"));
+
+    let told = service.explained(&id);
+    assert!(matches!(told[0], What::Asked { .. }) && matches!(told[4], What::Released { .. }), "{told:#?}");
+    let What::Released { votes, is_what_was_asked, operation, path, .. } = &told[4] else { unreachable!() };
+    assert!(*is_what_was_asked);
+    assert_eq!((operation.as_str(), path.as_str(), votes.len()), ("write", "sys/policies/acl/app", 3));
+    let by = |name: &str| Signed::ByPerson {
+        person: name.to_owned(),
+        fingerprint: service.people.fingerprint(name),
+        epoch: 1,
+    };
+    for (vote, name) in votes.iter().zip(["bob", "carol", "dan"]) {
+        assert_eq!(vote.signature, by(name));
+    }
+    assert_eq!(told[3], What::Approved { signature: by("dan") });
 
     // What the log holds of it can be checked without the vault.
     let log = service.vault.audit();
@@ -256,4 +286,31 @@ async fn what_was_agreed_to_under_a_charter_ends_with_it() {
     service.approve("bob", &anew).await;
     service.approve("dan", &anew).await;
     vault.expect_as(&alice, 200, "GET", "sys/policies/acl/app", None).await;
+}
+
+#[tokio::test]
+async fn a_log_that_was_tampered_with_does_not_explain_itself() {
+    let service = Service::new().await;
+    let alice = service.login("alice").await;
+    let id = service.ask(&alice, "PUT", "sys/policies/acl/app", rule(APP)).await;
+    service.approve("bob", &id).await;
+    service.approve("dan", &id).await;
+    let votes = |told: &[What]| match told.last() {
+        Some(What::Released { votes, is_what_was_asked, .. }) => (votes.clone(), *is_what_was_asked),
+        other => panic!("{other:?}"),
+    };
+    assert!(votes(&service.explained(&id)).0.iter().all(|vote| !vote.signature.is_bad()));
+    // Another reason in the release: no signature is over that.
+    let reason = service.explained_with(&id, |line| {
+        if line.contains("\"grant\"") { line.replace("a new application", "an old application") } else { line }
+    });
+    let (altered, is_what_was_asked) = votes(&reason);
+    assert!(!is_what_was_asked && altered.iter().all(|vote| vote.signature.is_bad()));
+    // Somebody else's name on a vote is not that of its signature.
+    let named = service.explained_with(&id, |line| line.replace("\"person\":\"bob\"", "\"person\":\"erin\""));
+    assert!(matches!(&votes(&named).0[0].signature, Signed::Bad { why } if why.contains("by bob")));
+    // Without its charter the key that the log names is all there is.
+    let without =
+        service.explained_with(&id, |line| if line.contains("\"kind\":\"charter\"") { String::new() } else { line });
+    assert!(votes(&without).0.iter().all(|vote| matches!(vote.signature, Signed::ByKey { .. })));
 }

@@ -148,6 +148,7 @@ impl Vault {
                     Settled::Certainly => {
                         ceremonies.clear();
                         open.rules.expire();
+                        self.note_charter(caller);
                     }
                     Settled::Perhaps => return Err(unknown_standing()),
                 }
