@@ -37,6 +37,7 @@ pub(crate) struct Endpoint {
 }
 
 /// A request ready to be sent.
+#[derive(Clone)]
 pub(crate) struct Call {
     pub(crate) method: Method,
     pub(crate) uri: Uri,

@@ -69,13 +69,24 @@ pub(crate) fn secret_uri(set: &str, number: u64) -> String {
 
 /// Warms up, then measures one round.
 pub(crate) async fn measure(target: &Target, connections: u64, work: &Work, bounds: Bounds) -> Result<Measured> {
+    measure_as(target, target.endpoint(), connections, work, bounds).await
+}
+
+/// Does the same with another token.
+pub(crate) async fn measure_as(
+    target: &Target,
+    endpoint: &Endpoint,
+    connections: u64,
+    work: &Work,
+    bounds: Bounds,
+) -> Result<Measured> {
     let left = Arc::new(AtomicU64::new(bounds.requests));
     let (ready, mut is_ready) = mpsc::channel(1);
     let (start, started) = watch::channel(None);
     let mut workers = JoinSet::new();
     for number in 0..connections {
         let worker = Worker {
-            endpoint: target.endpoint().clone(),
+            endpoint: endpoint.clone(),
             work: work.clone(),
             random: Random::new(number),
             left: Arc::clone(&left),

@@ -7,6 +7,7 @@
 
 mod bare;
 mod client;
+mod gate;
 mod latency;
 mod leases;
 mod load;
@@ -51,6 +52,8 @@ enum Command {
     Logins(Settings),
     /// Reads while a hundred thousand leases end
     Leases(Settings),
+    /// Reads with and without rules that hold other paths back, and approvals while many requests are open
+    Gate(Settings),
     /// Runs the bare handler until its standard input closes
     #[command(hide = true)]
     Bare {
@@ -116,6 +119,7 @@ async fn main() -> Result<()> {
         Command::Scale(settings) => runs::scale(&settings).await,
         Command::Logins(settings) => runs::logins(&settings).await,
         Command::Leases(settings) => leases::run(&settings).await,
+        Command::Gate(settings) => gate::run(&settings).await,
         Command::Bare { port, certificate } => bare::serve(port, &certificate).await,
     }
 }

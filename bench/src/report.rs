@@ -24,7 +24,8 @@ impl Rounds {
         median(self.measured.iter().map(|round| round.requests_per_second))
     }
 
-    fn cpu_microseconds(&self) -> f64 {
+    /// Gives the median of the server's CPU time for each request.
+    pub(crate) fn cpu_microseconds(&self) -> f64 {
         median(self.measured.iter().map(|round| round.cpu_microseconds_per_request))
     }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use tempfile::TempDir;
 
 use crate::client::Endpoint;
@@ -25,6 +25,8 @@ path = "audit.jsonl"
 pub(crate) struct Target {
     server: Server,
     endpoint: Endpoint,
+    /// With the root token, if it is a vault.
+    root: Option<Endpoint>,
     /// Removed after the server has ended.
     _directory: TempDir,
 }
@@ -38,7 +40,7 @@ impl Target {
         command.args(["bare", "--port", "0", "--certificate"]).arg(&certificate);
         let server = Server::start(&mut command)?;
         let endpoint = Endpoint::new(server.address(), &certificate)?;
-        Ok(Self { server, endpoint, _directory: directory })
+        Ok(Self { server, endpoint, root: None, _directory: directory })
     }
 
     /// Starts a vault: initialised, unsealed, with a mount and a token for an application that uses it.
@@ -48,12 +50,18 @@ impl Target {
         let keys = vault::initialise(&stranger).await?;
         vault::unseal(&stranger, &keys).await?;
         let token = vault::prepare(&stranger, &keys).await?;
-        Ok(Self { server, endpoint: stranger.with_token(&token)?, _directory: home.directory })
+        let root = Some(keys.root(&stranger)?);
+        Ok(Self { server, endpoint: stranger.with_token(&token)?, root, _directory: home.directory })
     }
 
     /// Gives the process.
     pub(crate) const fn server(&self) -> &Server {
         &self.server
+    }
+
+    /// Gives how to reach it with the root token.
+    pub(crate) fn root(&self) -> Result<&Endpoint> {
+        self.root.as_ref().context("the bare handler has no root token")
     }
 
     /// Gives how to reach it.

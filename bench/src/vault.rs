@@ -22,6 +22,13 @@ pub(crate) struct Keys {
     root_token: String,
 }
 
+impl Keys {
+    /// Gives how to reach the vault with the root token.
+    pub(crate) fn root(&self, stranger: &Endpoint) -> Result<Endpoint> {
+        stranger.with_token(&self.root_token)
+    }
+}
+
 /// Initialises the vault with a single share.
 pub(crate) async fn initialise(stranger: &Endpoint) -> Result<Keys> {
     let made = call(stranger, Method::PUT, "sys/init", &json!({"secret_shares": 1, "secret_threshold": 1})).await?;
@@ -49,6 +56,50 @@ pub(crate) async fn prepare(stranger: &Endpoint, keys: &Keys) -> Result<String> 
     let token = json!({"policies": ["application"], "ttl": "24h"});
     let made = call(&root, Method::POST, "auth/token/create", &token).await?;
     text(&made, "/auth/client_token")
+}
+
+/// Gives a token that may do what the application may, by a policy that holds other paths back.
+pub(crate) async fn token_with_rules(root: &Endpoint, rules: usize) -> Result<String> {
+    let mut policy = POLICY.to_owned();
+    for number in 0..rules {
+        policy.push_str(&held_back(&format!("secret/data/held/{number}/*")));
+    }
+    call(root, Method::PUT, "sys/policies/acl/ruled", &json!({ "policy": policy })).await?;
+    let made = call(root, Method::POST, "auth/token/create", &json!({"policies": ["ruled"], "ttl": "24h"})).await?;
+    text(&made, "/auth/client_token")
+}
+
+fn held_back(path: &str) -> String {
+    format!(
+        "\npath \"{path}\" {{ capabilities = [\"read\"]\n control_group {{ factor \"leads\" {{ identity {{ \
+         group_names = [\"leads\"] approvals = 1 }} }} }} }}"
+    )
+}
+
+/// People who ask, and one who agrees.
+pub(crate) struct Crowd {
+    pub(crate) requesters: Vec<String>,
+    pub(crate) approver: String,
+}
+
+/// Makes people with entities of their own, and a group of one approver.
+pub(crate) async fn crowd(root: &Endpoint, requesters: usize) -> Result<Crowd> {
+    let agree = "path \"sys/control-group/authorize\" { capabilities = [\"create\", \"update\"] }";
+    let policy = format!("{agree}{}", held_back("secret/data/guarded/*"));
+    call(root, Method::PUT, "sys/policies/acl/crowd", &json!({ "policy": policy })).await?;
+    let role = json!({"allowed_entity_aliases": "p*", "allowed_policies": "crowd", "orphan": true});
+    call(root, Method::POST, "auth/token/roles/crowd", &role).await?;
+    let mut tokens = Vec::new();
+    let mut entity = String::new();
+    for number in 0..=requesters {
+        let body = json!({"entity_alias": format!("p{number}"), "policies": ["crowd"], "ttl": "24h"});
+        let made = call(root, Method::POST, "auth/token/create/crowd", &body).await?;
+        tokens.push(text(&made, "/auth/client_token")?);
+        entity = text(&made, "/auth/entity_id")?;
+    }
+    call(root, Method::POST, "identity/group", &json!({"name": "leads", "member_entity_ids": [entity]})).await?;
+    let approver = tokens.pop().context("nobody approves")?;
+    Ok(Crowd { requesters: tokens, approver })
 }
 
 /// Counts the tokens that lie in the store.

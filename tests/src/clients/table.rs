@@ -8,7 +8,7 @@ use super::Passed;
 
 /// Every area that suites have tests for: the name of its file or class in the suites, and what it covers. Names are
 /// compared without case and underscores.
-pub const AREAS: [(&str, &str); 15] = [
+pub const AREAS: [(&str, &str); 16] = [
     ("sys", "init, unseal, seal, health"),
     ("mounts", "mounts"),
     ("kv_v1", "KV version 1"),
@@ -19,6 +19,7 @@ pub const AREAS: [(&str, &str); 15] = [
     ("auth", "auth methods, logins, leases, renewal"),
     ("identity", "identity"),
     ("wrapping", "response wrapping"),
+    ("control_groups", "control groups"),
     ("transit", "transit"),
     ("custody", "rekey, generate-root, rotate"),
     ("audit", "audit devices, quotas, tools"),
