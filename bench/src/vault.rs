@@ -60,6 +60,10 @@ pub(crate) async fn prepare(stranger: &Endpoint, keys: &Keys) -> Result<String> 
 
 /// Gives a token that may do what the application may, by a policy that holds other paths back.
 pub(crate) async fn token_with_rules(root: &Endpoint, rules: usize) -> Result<String> {
+    call(root, Method::POST, "identity/entity", &json!({"name": "lead"})).await?;
+    let lead = call(root, Method::GET, "identity/entity/name/lead", &Value::Null).await?;
+    let group = json!({"name": "leads", "member_entity_ids": [text(&lead, "/data/id")?]});
+    call(root, Method::POST, "identity/group", &group).await?;
     let mut policy = POLICY.to_owned();
     for number in 0..rules {
         policy.push_str(&held_back(&format!("secret/data/held/{number}/*")));

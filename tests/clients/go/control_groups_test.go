@@ -26,7 +26,6 @@ path "sys/control-group/*" { capabilities = ["create", "update"] }
 func TestControlGroups(t *testing.T) {
 	client := root(t)
 	mount(t, "guarded", "1")
-	must(t, client.Sys().PutPolicy("guarded", rule))
 	must(t, client.Sys().EnableAuthWithOptions("guards", &api.EnableAuthOptions{Type: "userpass"}))
 	write := func(with *api.Client, path string, body map[string]any) *api.Secret {
 		t.Helper()
@@ -44,6 +43,7 @@ func TestControlGroups(t *testing.T) {
 	paul, _ := person("paul")
 	rosa, entity := person("rosa")
 	write(client, "identity/group", map[string]any{"name": "leads", "member_entity_ids": []any{entity}})
+	must(t, client.Sys().PutPolicy("guarded", rule))
 
 	ask := func() *api.SecretWrapInfo {
 		t.Helper()

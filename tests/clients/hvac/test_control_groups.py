@@ -26,7 +26,6 @@ class ControlGroups(vault.VaultTestCase):
     def setUp(self):
         super().setUp()
         self.mount("guarded", 2)
-        self.policy("guarded", RULE)
         self.root.sys.enable_auth_method("userpass", path="guards")
         self.addCleanup(self.root.sys.disable_auth_method, "guards")
         self.people = {name: self.person(name) for name in ("nora", "otto")}
@@ -35,6 +34,7 @@ class ControlGroups(vault.VaultTestCase):
             name="group-leads", member_entity_ids=[self.leader]
         )["data"]["id"]
         self.addCleanup(self.root.secrets.identity.delete_group, group)
+        self.policy("guarded", RULE)
         self.root.secrets.kv.v2.create_or_update_secret("prod", {"password": "hunter2"}, mount_point="guarded")
 
     def person(self, name):

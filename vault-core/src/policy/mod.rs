@@ -71,6 +71,11 @@ impl Policy {
         self.rules.iter().any(|rule| matches!(rule.path, RulePath::Templated(_)))
     }
 
+    /// Lists what holds requests back.
+    pub fn control_groups(&self) -> impl Iterator<Item = &ControlGroup> {
+        self.rules.iter().filter_map(|rule| rule.control_group.as_deref())
+    }
+
     /// Gives the text as it was written.
     pub fn text(&self) -> &str {
         &self.text

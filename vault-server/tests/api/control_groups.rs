@@ -344,9 +344,21 @@ async fn requests_are_remarked_on_taken_back_and_end_by_themselves() {
 async fn different_people_fill_the_factors_of_a_rule_and_every_rule_is_met() {
     let both = "factor \"leads\" { identity { group_names = [\"leads\"] approvals = 1 } }\n\
                 factor \"security\" { identity { group_names = [\"security\"] approvals = 1 } }";
-    let house = House::new(both).await;
+    let house = House::new(ONE).await;
     let (cat, dan) = (house.entity("cat").await, house.entity("dan").await);
+    let text =
+        format!("{AGREE}path \"secret/data/prod/*\" {{ capabilities = [\"read\"]\n control_group = {{ {both} }} }}");
+    let rule = json!({ "policy": text });
+    let refused = house.vault.expect(400, "PUT", "sys/policies/acl/staff", Some(rule.clone())).await;
+    assert!(error(&refused).contains("nobody can meet the factor"), "{refused}");
+    house.group("security", &[&cat]).await;
+    house.group("leads", &[&cat]).await;
+    let refused = house.vault.expect(400, "PUT", "sys/policies/acl/staff", Some(rule.clone())).await;
+    assert!(error(&refused).contains("more different people"), "{refused}");
+    let ben = house.entity("ben").await;
+    house.group("leads", &[&ben, &cat]).await;
     house.group("security", &[&cat, &dan]).await;
+    house.vault.expect(204, "PUT", "sys/policies/acl/staff", Some(rule)).await;
     let (ann, ben, cat) = (house.login("ann").await, house.login("ben").await, house.login("cat").await);
     let (_, id) = house.ask(&ann, "GET", "secret/data/prod/root", None).await;
     // Cat is in both groups and fills one place.

@@ -19,13 +19,6 @@ impl House {
 
     pub(crate) async fn furnish(vault: TestVault, control_group: &str) -> Self {
         vault.expect(204, "POST", "sys/auth/userpass", Some(json!({"type": "userpass"}))).await;
-        let policy = |path: &str, rest: &str| {
-            format!(
-                "{AGREE}path \"{path}\" {{ capabilities = [\"create\", \"read\", \"update\", \"delete\", \"list\"]\n{rest} }}"
-            )
-        };
-        let text = policy("secret/data/prod/*", &format!("control_group = {{ {control_group} }}"));
-        vault.expect(204, "PUT", "sys/policies/acl/staff", Some(json!({ "policy": text }))).await;
         for name in ["ann", "ben", "cat", "dan"] {
             let user = json!({"password": name, "token_policies": "staff"});
             vault.expect(204, "POST", &format!("auth/userpass/users/{name}"), Some(user)).await;
@@ -33,6 +26,13 @@ impl House {
         let house = Self { vault };
         let (ben, cat) = (house.entity("ben").await, house.entity("cat").await);
         house.group("leads", &[&ben, &cat]).await;
+        let policy = |path: &str, rest: &str| {
+            format!(
+                "{AGREE}path \"{path}\" {{ capabilities = [\"create\", \"read\", \"update\", \"delete\", \"list\"]\n{rest} }}"
+            )
+        };
+        let text = policy("secret/data/prod/*", &format!("control_group = {{ {control_group} }}"));
+        house.vault.expect(204, "PUT", "sys/policies/acl/staff", Some(json!({ "policy": text }))).await;
         house.vault.expect(200, "POST", "secret/data/prod/root", Some(json!({"data": {"password": "old"}}))).await;
         house
     }

@@ -70,21 +70,26 @@ impl TestVault {
 
     /// Starts over a store of the test's own.
     pub(crate) async fn over(storage: Arc<dyn Storage>) -> Self {
+        Self::over_drawing(storage, 7).await
+    }
+
+    /// Does the same with another seed, so that a server that starts again draws other tokens than the one before.
+    pub(crate) async fn over_drawing(storage: Arc<dyn Storage>, seed: u64) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let log = AuditLog::open(&directory.path().join("audit.jsonl")).unwrap();
-        Self::assemble(storage, log, directory).await
+        Self::assemble(storage, log, directory, seed).await
     }
 
     /// Starts an unsealed vault over a log of the test's own.
     pub(crate) async fn ready_with_log(log: AuditLog) -> Self {
         let storage = Arc::new(MemoryStorage::default());
-        Self::assemble(storage, log, tempfile::tempdir().unwrap()).await.furnished().await
+        Self::assemble(storage, log, tempfile::tempdir().unwrap(), 7).await.furnished().await
     }
 
-    async fn assemble(storage: Arc<dyn Storage>, log: AuditLog, directory: tempfile::TempDir) -> Self {
+    async fn assemble(storage: Arc<dyn Storage>, log: AuditLog, directory: tempfile::TempDir, seed: u64) -> Self {
         let audit_path = directory.path().join("audit.jsonl");
         let clock = Arc::new(TestClock(AtomicI64::new(1_800_000_000_000_000_000)));
-        let entropy = Seeded(Mutex::new(StdRng::seed_from_u64(7)));
+        let entropy = Seeded(Mutex::new(StdRng::seed_from_u64(seed)));
         let environment = Environment::new(Box::new(SharedClock(Arc::clone(&clock))), Box::new(entropy));
         let devices = DeviceRules {
             directory: Some(directory.path().to_owned()),

@@ -95,6 +95,8 @@ struct Model {
     denied_at: [Option<i64>; PEOPLE],
     requests: Vec<Held>,
     released: usize,
+    /// Counts them, from 100; each server draws from a seed of its own.
+    restarts: u64,
 }
 
 impl Model {
@@ -128,11 +130,12 @@ impl Model {
             denied_at: [None; PEOPLE],
             requests: Vec::new(),
             released: 0,
+            restarts: 100,
         };
         for group in 0..2 {
             model.write_group(group).await;
         }
-        model.write_rule().await;
+        model.write_rule(rule).await;
         model.write().await;
         model
     }
@@ -143,8 +146,9 @@ impl Model {
         self.vault.expect(200, "POST", PATH, Some(body)).await;
     }
 
-    async fn write_rule(&self) {
-        let Rule { leads, security, uses, latest } = self.rule;
+    /// Writes the rule, if anybody could ever meet it.
+    async fn write_rule(&mut self, rule: Rule) {
+        let Rule { leads, security, uses, latest } = rule;
         let factor = |name: &str, approvals: u8| {
             format!("factor \"{name}\" {{ identity {{ group_names = [\"{name}\"] approvals = {approvals} }} }}\n")
         };
@@ -155,7 +159,12 @@ impl Model {
              ttl = {TTL_SECONDS} }} }}",
             factor("leads", leads)
         );
-        self.vault.expect(204, "PUT", "sys/policies/acl/staff", Some(json!({ "policy": text }))).await;
+        let is_reachable = self.fills(&(0..PEOPLE).collect::<Vec<_>>(), rule);
+        let status = if is_reachable { 204 } else { 400 };
+        self.vault.expect(status, "PUT", "sys/policies/acl/staff", Some(json!({ "policy": text }))).await;
+        if is_reachable {
+            self.rule = rule;
+        }
     }
 
     async fn write_group(&self, group: usize) {
@@ -175,7 +184,6 @@ impl Model {
         !held.is_over && self.now < held.ends_at && held.uses_left > 0
     }
 
-    /// Tries every way of giving different people the places.
     fn enough(&self, held: &Held) -> bool {
         let present: Vec<usize> = held
             .approved_by
@@ -183,16 +191,21 @@ impl Model {
             .copied()
             .filter(|person| *person != held.by && !self.disabled.contains(person))
             .collect();
+        self.fills(&present, held.rule)
+    }
+
+    /// Tries every way of giving different people the places.
+    fn fills(&self, present: &[usize], rule: Rule) -> bool {
         (0..3_usize.pow(u32::try_from(present.len()).unwrap())).any(|mut choice| {
             let mut filled = [0_u8; 2];
-            for person in &present {
+            for person in present {
                 let place = choice % 3;
                 choice /= 3;
                 if place < 2 && self.groups[place].contains(person) {
                     filled[place] += 1;
                 }
             }
-            filled[0] >= held.rule.leads && filled[1] >= held.rule.security
+            filled[0] >= rule.leads && filled[1] >= rule.security
         })
     }
 
@@ -217,16 +230,14 @@ impl Model {
                 self.vault.expect(204, "POST", &path, Some(json!({ "disabled": disabled }))).await;
             }
             Step::Write => self.write().await,
-            Step::Rule(rule) => {
-                self.rule = rule;
-                self.write_rule().await;
-            }
+            Step::Rule(rule) => self.write_rule(rule).await,
             Step::Wait => {
                 self.now += STEP_SECONDS;
                 self.vault.clock.advance_seconds(STEP_SECONDS);
             }
             Step::Restart => {
-                let mut again = TestVault::over(Arc::clone(&self.storage)).await;
+                self.restarts += 1;
+                let mut again = TestVault::over_drawing(Arc::clone(&self.storage), self.restarts).await;
                 again.clock.advance_seconds(self.now);
                 (again.root, again.keys) = (self.vault.root.clone(), self.vault.keys.clone());
                 again.unseal().await;

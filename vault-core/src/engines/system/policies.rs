@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{Call, Effect, Step};
+use crate::approval::{Judge, check_rules};
 use crate::engines::Change;
 use crate::mounts;
 use crate::policy::Policy;
@@ -50,7 +51,9 @@ pub(super) fn write(call: &Call<'_>, _: &mut View, _: &mut dyn CryptoRng) -> Res
     let ask: Ask = call.request.parse()?;
     let text = ask.policy.or(ask.rules).filter(|text| !text.trim().is_empty());
     let text = text.ok_or_else(|| Refusal::invalid("'policy' parameter not supplied or empty"))?;
-    Policy::parse(&name, &text).map_err(|error| Refusal::invalid(format!("failed to parse policy: {error}")))?;
+    let policy = Policy::parse(&name, &text);
+    let policy = policy.map_err(|error| Refusal::invalid(format!("failed to parse policy: {error}")))?;
+    check_rules(&policy, &Judge { tables: call.tables, names: call.names, now: call.now })?;
     let change = mounts::store_policy(call.names, &name, &text);
     Ok(Step::commit(Reply::Empty, vec![change]).then(Effect::ReloadTables))
 }
