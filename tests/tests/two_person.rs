@@ -95,6 +95,7 @@ fn people_follow_the_page() -> Result<()> {
         "the database is down",
         "read secret/data/prod/root",
         "1 of leads: nobody so far",
+        "affects  1 policies (staff), 0 groups",
         "words  ",
         "hunter2",
         "asked by ann: read secret/data/prod/root",

@@ -78,12 +78,35 @@ pub struct HeldRequest {
     pub comments: Vec<HeldComment>,
     /// What would change.
     pub shown: HeldChange,
+    /// Whom it concerns besides.
+    #[serde(default)]
+    pub affects: HeldAffected,
     /// The salt of the digests, in hexadecimal, where all of the body may be shown.
     #[serde(default)]
     pub salt: Option<String>,
     /// How it ended, if somebody ended it.
     #[serde(default)]
     pub how_it_ended: Option<String>,
+}
+
+/// Whom a request concerns.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct HeldAffected {
+    /// Policies that read the path, or the one that is changed.
+    #[serde(default)]
+    pub policies: Vec<String>,
+    /// Groups that have one of them.
+    #[serde(default)]
+    pub groups: Vec<String>,
+    /// How many policies there are in all.
+    #[serde(default)]
+    pub policy_count: usize,
+    /// How many groups there are in all.
+    #[serde(default)]
+    pub group_count: usize,
+    /// Whether there are more policies than were looked at.
+    #[serde(default)]
+    pub is_incomplete: bool,
 }
 
 /// How far a request has come.

@@ -6,7 +6,7 @@ use data_encoding::HEXLOWER;
 use serde_json::Value;
 use similar::TextDiff;
 use vault_api::Client;
-use vault_api::requests::{HeldChange, HeldField, HeldRequest, HeldStanding, Said};
+use vault_api::requests::{HeldAffected, HeldChange, HeldField, HeldRequest, HeldStanding, Said};
 use vault_core::approval::{Statement, is_body};
 use vault_core::charter::Digest;
 use vault_core::envelope::{Envelope, Signature};
@@ -91,6 +91,7 @@ impl Looked {
             lines.push(format!("BEFORE   {by} denied the same at {}:\n{}", denial.at, block(&denial.reason)));
         }
         lines.extend(change(&held.shown));
+        lines.push(affects(&held.affects));
         lines.extend(standing(&held.standing));
         for comment in &held.comments {
             lines.push(format!("remark   {} at {}:\n{}", one_line(&comment.by), comment.at, block(&comment.text)));
@@ -100,6 +101,20 @@ impl Looked {
         lines.push(format!("digest   {digest}"));
         lines.join("\n")
     }
+}
+
+/// Says whom a request concerns.
+fn affects(affected: &HeldAffected) -> String {
+    let named = |names: &[String], count: usize| {
+        let names: Vec<String> = names.iter().map(|name| one_line(name)).collect();
+        let more = if count > names.len() { " and more" } else { "" };
+        if names.is_empty() { String::new() } else { format!(" ({}{more})", names.join(", ")) }
+    };
+    let policies = named(&affected.policies, affected.policy_count);
+    let groups = named(&affected.groups, affected.group_count);
+    let at_least = if affected.is_incomplete { "at least " } else { "" };
+    let (policy_count, group_count) = (affected.policy_count, affected.group_count);
+    format!("affects  {at_least}{policy_count} policies{policies}, {group_count} groups{groups}")
 }
 
 /// Says whose turn it is.

@@ -5,6 +5,7 @@
 //! checks everything anew and spends the agreement with the effect. Format: docs/formats.md, "Held request"; reasons:
 //! docs/decisions/0025-two-person-access.md.
 
+mod affects;
 mod asker;
 mod delegation;
 mod hand_over;
@@ -20,6 +21,7 @@ mod shown;
 mod statement;
 mod votes;
 
+pub(crate) use affects::affected;
 pub use delegation::{DELEGATION_PAYLOAD_TYPE, DELEGATION_SPAN_MAX, DELEGATION_USES_MAX, Delegation};
 pub(crate) use hand_over::delegations;
 pub use held::{Comment, HeldRequest, Requester, State, Vote, Weight};

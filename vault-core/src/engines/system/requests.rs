@@ -92,6 +92,7 @@ pub(super) fn read(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> R
         "statement": held.statement,
         "digest": Digest::of(held.statement.as_bytes()).to_string(),
         "uses_left": held.uses_left,
+        "affects": approval::affected(call.tables, &held.stated()?),
         "your_part": match part {
             Part::Requester => "requester",
             Part::Approver => "approver",
