@@ -11,12 +11,12 @@ use crate::custody::{People, RULES, charter_of, error, handout, proof, question}
 use crate::stewards::{in_service, write};
 use crate::support::TestVault;
 
-struct Service {
-    vault: TestVault,
-    people: People,
+pub(crate) struct Service {
+    pub(crate) vault: TestVault,
+    pub(crate) people: People,
 }
 
-const EVERYBODY: [&str; 5] = ["alice", "bob", "carol", "dan", "erin"];
+pub(crate) const EVERYBODY: [&str; 5] = ["alice", "bob", "carol", "dan", "erin"];
 
 const POLICY: &str = "path \"sys/*\" { capabilities = [\"create\", \"read\", \"update\", \"delete\", \"list\", \"sudo\"] }\n\
     path \"identity/*\" { capabilities = [\"create\", \"read\", \"update\", \"delete\"] }\n\
@@ -24,7 +24,7 @@ const POLICY: &str = "path \"sys/*\" { capabilities = [\"create\", \"read\", \"u
 
 impl Service {
     /// Everybody of the charter has a login, and their entities say who they are.
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let (vault, people) = in_service().await;
         write(&vault, &people, 1, "sys/policies/acl/staff", json!({ "policy": POLICY })).await;
         write(&vault, &people, 2, "sys/auth/userpass", json!({"type": "userpass"})).await;
@@ -42,7 +42,7 @@ impl Service {
         service
     }
 
-    async fn login(&self, name: &str) -> String {
+    pub(crate) async fn login(&self, name: &str) -> String {
         let body = Some(json!({ "password": name }));
         let answer = self.vault.expect_as("", 200, "POST", &format!("auth/userpass/login/{name}"), body).await;
         answer["auth"]["client_token"].as_str().unwrap().to_owned()
@@ -58,7 +58,7 @@ impl Service {
         (status.as_u16(), answer)
     }
 
-    async fn ask(&self, token: &str, method: &str, path: &str, body: Value) -> String {
+    pub(crate) async fn ask(&self, token: &str, method: &str, path: &str, body: Value) -> String {
         let (status, held) = self.send(token, method, path, "a new application", &body).await;
         assert_eq!(status, 200, "{held}");
         held["wrap_info"]["accessor"].as_str().unwrap_or_else(|| panic!("{held}")).to_owned()
@@ -68,7 +68,7 @@ impl Service {
         self.vault.expect_as(token, 200, "GET", &format!("sys/requests/{id}"), None).await["data"].clone()
     }
 
-    fn signed(&self, payload_type: &'static str, statement: &str, names: &[&str]) -> Value {
+    pub(crate) fn signed(&self, payload_type: &'static str, statement: &str, names: &[&str]) -> Value {
         let mut envelope = Envelope::new(payload_type, statement.as_bytes());
         names.iter().for_each(|name| self.people.sign(&mut envelope, name));
         json!({"envelope": serde_json::from_str::<Value>(&envelope.to_json()).unwrap()})

@@ -28,6 +28,7 @@ mod oidc;
 mod quotas;
 mod rotation;
 mod seal;
+mod service_model;
 mod snapshot;
 mod stewards;
 mod stranger;
