@@ -166,3 +166,86 @@ fn a_change_is_denied_with_a_reason_and_another_waits_until_it_is_agreed_to() ->
     ensure!(waiting.contains("hunter2"), "{waiting}");
     Ok(())
 }
+
+const CHARTER: &str = "\n[team]\nsecurity = [\"ada\", \"ben\"]\noperations = [\"dee\"]\n[quorum]\nunseal = \"1 of security\"\n\
+    change = \"1 of security and 1 of operations\"\ncharter = \"1 of security and 1 of operations\"\n";
+
+/// A vault by a charter, in service: ada asks for a change of policy; ben and dee sign with their SSH keys, and it takes effect.
+#[test]
+fn in_service_people_sign_what_they_agree_to() -> Result<()> {
+    let server = Server::start()?;
+    let folder = tempfile::tempdir()?;
+    let house = House { server: &server, folder: folder.path() };
+    let mut charter = "format = 1\nepoch = 1\n".to_owned();
+    for name in ["ada", "ben", "dee"] {
+        house.ok(name, &format!("ssh-keygen -q -t ed25519 -N '' -f {name}_key"))?;
+        charter.push_str(&house.ok(name, &format!("keyturn person card --name {name} --ssh-key {name}_key.pub"))?);
+        std::fs::write(folder.path().join(format!("{name}.password")), format!("{name} battery staple\n"))?;
+    }
+    std::fs::write(folder.path().join("first.toml"), charter + CHARTER)?;
+    house.ok("ada", "keyturn charter propose first.toml")?;
+    for name in ["ada", "dee"] {
+        house.ok(name, &format!("keyturn charter sign first.json --ssh-key {name}_key"))?;
+    }
+    house.ok("ada", "keyturn init --charter first.json; keyturn unseal --ssh-key ada_key")?;
+    let together = |call: &str| {
+        let script = format!(
+            "rm -f act.json; keyturn act propose {call} --reason setup --out act.json\n\
+             keyturn act sign act.json --ssh-key ben_key; keyturn act sign act.json --ssh-key dee_key; keyturn act submit act.json"
+        );
+        house.ok("ben", &script)
+    };
+    let policy = "path \"sys/policies/acl/*\" { capabilities = [\"create\", \"read\", \"update\"] }\n";
+    std::fs::write(folder.path().join("staff.hcl"), policy)?;
+    together("write sys/auth/userpass type=userpass")?;
+    together("write sys/policies/acl/staff policy=@staff.hcl")?;
+    for name in ["ada", "ben", "dee"] {
+        together(&format!("write auth/userpass/users/{name} password=@{name}.password token_policies=staff"))?;
+        house.ok(name, &format!("keyturn login --method userpass username={name} < {name}.password"))?;
+        let id = house.ok(name, "keyturn read auth/token/lookup-self | sed -n 's/^entity_id  *//p'")?;
+        std::fs::write(folder.path().join("person.json"), format!("{{\"metadata\": {{\"person\": \"{name}\"}}}}"))?;
+        together(&format!("write identity/entity/id/{} - < person.json", id.trim()))?;
+    }
+
+    std::fs::write(folder.path().join("app.hcl"), "path \"kv/app\" {\n  capabilities = [\"read\"]\n}\n")?;
+    let asked = house.ok("ada", "keyturn request write sys/policies/acl/app policy=@app.hcl --reason 'a new shop'")?;
+    let id = asked.split("keyturn redeem ").nth(1).and_then(|rest| rest.lines().next()).context("no id")?.to_owned();
+    let shown = house.ok("ben", &format!("keyturn requests show {id}"))?;
+    for part in [
+        "who      ada (login",
+        "+ path \"kv/app\" {",
+        "1 of security and 1 of operations: nobody so far",
+        "  | a new shop",
+    ] {
+        ensure!(shown.contains(part), "{part:?} is missing in\n{shown}");
+    }
+    let digest = shown.lines().find_map(|line| line.strip_prefix("digest   ")).context("no digest")?.to_owned();
+    let approve = |key: &str| format!("keyturn approve {id} --digest {digest}{key}");
+    house.fails("ben", &approve(""), "signed with their key")?;
+    house.fails("ben", &approve(" --ssh-key dee_key"), "not that of the person")?;
+    house.fails("ada", &approve(" --ssh-key ada_key"), "others must agree")?;
+    house.ok("ben", &approve(" --ssh-key ben_key"))?;
+    house.fails("ada", "keyturn policy read app", "")?;
+    ensure!(house.ok("dee", &approve(" --ssh-key dee_key"))?.contains("enough people have"), "the last signature");
+    ensure!(house.ok("ada", "keyturn policy read app")?.contains("kv/app"), "the policy is there");
+
+    std::fs::copy(server.audit_file(), folder.path().join("audit.jsonl"))?;
+    let told = house.ok("auditor", &format!("keyturn audit explain {id} --log audit.jsonl"))?;
+    for part in [
+        "asked by ada: write sys/policies/acl/app",
+        "agreed to by ben: signed by ben with SHA256:",
+        "epoch 1 names; it holds",
+    ] {
+        ensure!(told.contains(part), "{part:?} is missing in\n{told}");
+    }
+    let forged = told.contains("DOES NOT HOLD");
+    ensure!(!forged, "{told}");
+    let log = std::fs::read_to_string(server.audit_file())?.replace("a new shop", "an old shop");
+    std::fs::write(folder.path().join("audit.jsonl"), log)?;
+    house.fails("auditor", &format!("keyturn audit explain {id} --log audit.jsonl"), "DOES NOT HOLD")?;
+
+    // Dee hands her vote to ada, whose own request is not hers to agree to.
+    house.ok("dee", "keyturn delegate give ben --path 'sys/policies/acl/*' --ttl 8h --reason holiday --ssh-key dee_key")?;
+    ensure!(house.ok("ada", "keyturn delegate list")?.contains("person/dee -> person/ben"), "everybody sees it");
+    Ok(())
+}
