@@ -245,7 +245,10 @@ fn in_service_people_sign_what_they_agree_to() -> Result<()> {
     house.fails("auditor", &format!("keyturn audit explain {id} --log audit.jsonl"), "DOES NOT HOLD")?;
 
     // Dee hands her vote to ada, whose own request is not hers to agree to.
-    house.ok("dee", "keyturn delegate give ben --path 'sys/policies/acl/*' --ttl 8h --reason holiday --ssh-key dee_key")?;
+    house.ok(
+        "dee",
+        "keyturn delegate give ben --path 'sys/policies/acl/*' --ttl 8h --reason holiday --ssh-key dee_key",
+    )?;
     ensure!(house.ok("ada", "keyturn delegate list")?.contains("person/dee -> person/ben"), "everybody sees it");
     Ok(())
 }

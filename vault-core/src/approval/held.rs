@@ -44,8 +44,8 @@ pub struct HeldRequest {
     pub requester: Requester,
     /// The rules that hold it back.
     pub rules: Vec<ControlGroup>,
-    /// What was there when it was made.
-    pub(crate) base: Base,
+    /// What was there when it was made; none where whatever is there will do.
+    pub(crate) base: Option<Base>,
     /// What would change, for those who decide; JSON.
     pub shown: String,
     /// How far it has come.

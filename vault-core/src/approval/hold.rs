@@ -24,7 +24,7 @@ use crate::wrapping;
 
 /// What trying a request out has shown.
 struct Tried {
-    base: Base,
+    base: Option<Base>,
     before: Option<SecretBytes>,
 }
 
@@ -152,7 +152,7 @@ fn try_request(
     }
     let is_bound = !reads || rules.iter().any(|rule| rule.binds == Binds::Version);
     let digest = before.as_ref().map(|before| *salted(salt, "before", before.expose()).as_bytes());
-    Ok(Tried { base: if is_bound { Base::of(&read, digest) } else { Base::default() }, before })
+    Ok(Tried { base: is_bound.then(|| Base::of(&read, digest)), before })
 }
 
 /// Reads what a change would change, if its path can be read.
@@ -212,7 +212,10 @@ pub(super) fn state(call: &Call<'_>, held: &HeldRequest, draft: &Draft, drawn: D
         parameters: (!draft.parameters.is_empty()).then(|| salted(&held.salt, "parameters", &parameters).to_string()),
         body: draft.body.as_ref().map(|body| salted(&held.salt, "body", body).to_string()),
         wrap_ttl_seconds: draft.wrap_ttl_seconds,
-        version: if held.base == Base::default() { "latest".to_owned() } else { held.base.digest(&held.salt)? },
+        version: match &held.base {
+            None => "latest".to_owned(),
+            Some(base) => base.digest(&held.salt)?,
+        },
         policy: Digest::of(&policy).to_string(),
         reason: drawn.reason,
         uses: drawn.uses,

@@ -5,6 +5,7 @@ use rand_core::CryptoRng;
 
 use super::held::{Base, Draft, HeldRequest, State};
 use super::hold::{Drawn, not_there, read_before, state};
+use super::human::Human;
 use super::judge::Judge;
 use super::statement::salted;
 use crate::auth::token::{self, TokenId};
@@ -112,7 +113,8 @@ impl Grant {
             return Err(Refusal::invalid(format!("the request is {}: ask anew", held.word(call.now))).into());
         }
         let entity = call.identity()?.entity().ok_or_else(not_there)?;
-        if entity.id != held.requester.entity {
+        let judge = Judge { tables: call.tables, names: call.names, now: call.now };
+        if entity.id != held.requester.entity || Human::of(entity, judge.charter()) != held.requester.human {
             return Err(not_there().with_private("somebody else than its requester redeems a request").into());
         }
         let draft = Draft {
@@ -128,7 +130,6 @@ impl Grant {
             let text = "what was agreed to is not what would happen now: the rules, the charter or the requester changed; ask anew";
             return Err(Refusal::invalid(text).into());
         }
-        let judge = Judge { tables: call.tables, names: call.names, now: call.now };
         if !judge.judge(&held, view)?.is_approved {
             return Err(Refusal::invalid("request needs further approval").into());
         }
@@ -153,7 +154,7 @@ pub(crate) fn carry_out(
     view: &mut View,
     rng: &mut dyn CryptoRng,
 ) -> Result<Step, Interrupt> {
-    if held.base != Base::default() {
+    if let Some(base) = &held.base {
         let reads = matches!(call.request.operation, Operation::Read | Operation::List);
         let before = if reads { None } else { read_before(call, view, rng)? };
         let (outcome, read) = try_out(call, view, rng);
@@ -161,7 +162,7 @@ pub(crate) fn carry_out(
             return Err(Interrupt::Fetch);
         }
         let digest = before.as_ref().map(|before| *salted(&held.salt, "before", before.expose()).as_bytes());
-        if Base::of(&read, digest) != held.base {
+        if Base::of(&read, digest) != *base {
             return stale(call, held, view);
         }
     }

@@ -34,6 +34,10 @@ const SECRET_FIELDS: [&str; 14] = [
     "token_reviewer_jwt",
 ];
 
+/// Paths of the system whose bodies are settings.
+const SYSTEM_SETTINGS: [&str; 8] =
+    ["audit/", "auth/", "config/", "mounts/", "policies/", "policy/", "quotas/", "remount"];
+
 /// What happens to one field.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub(super) struct Field {
@@ -93,7 +97,10 @@ fn shown_at(mount: &Mount, below: &str) -> Shown {
     match mount.kind.as_str() {
         "kv" if below.starts_with("data/") && mount.option("version") == Some("2") => Shown::BesidesData,
         "kv" if below.starts_with("metadata/") && mount.option("version") == Some("2") => Shown::Settings,
-        "system" | "identity" | "token" => Shown::Settings,
+        "system" if SYSTEM_SETTINGS.iter().any(|start| below.starts_with(start)) => Shown::Settings,
+        // A token's own text may be chosen; roles hold none.
+        "token" if !below.starts_with("roles/") => Shown::Nothing,
+        "identity" => Shown::Settings,
         _ if mount.path.starts_with("auth/") => Shown::Settings,
         _ => Shown::Nothing,
     }
@@ -171,6 +178,12 @@ mod tests {
         let found = described(&users, "users/eve", &json!({}), &body);
         let due = json!([{"name": "password", "change": "new"}, {"name": "token_policies", "change": "new", "after": ["admin"]}]);
         assert_eq!(found, due);
+        for (mount, below) in
+            [(&system, "wrapping/wrap"), (&system, "tools/hash"), (&mount("auth/token/", "token", ""), "create")]
+        {
+            let hidden = described(mount, below, &json!({}), &json!({"id": "chosen"}));
+            assert_eq!(hidden, json!([{"name": "id", "change": "new"}]), "{below}");
+        }
         assert!(!is_public(&users, "users/eve", body.to_string().as_bytes()));
         let transit = described(&mount("transit/", "transit", ""), "encrypt/k", &json!({}), &json!({"plaintext": "x"}));
         assert_eq!(transit, json!([{"name": "plaintext", "change": "new"}]));
@@ -180,9 +193,12 @@ mod tests {
     fn nothing_is_too_large_or_too_deep_to_be_described() {
         let system = mount("sys/", "system", "");
         let deep = (0..50).fold(json!(1), |inner, _| json!({ "a": inner }));
-        assert_eq!(described(&system, "x", &json!({}), &deep).as_array().unwrap().len(), 1);
+        assert_eq!(described(&system, "mounts/x", &json!({}), &deep).as_array().unwrap().len(), 1);
         let many: serde_json::Map<_, _> = (0..1000).map(|n| (n.to_string(), json!(n))).collect();
-        assert_eq!(described(&system, "x", &json!({}), &Value::Object(many)).as_array().unwrap().len(), FIELDS_MAX);
+        assert_eq!(
+            described(&system, "mounts/x", &json!({}), &Value::Object(many)).as_array().unwrap().len(),
+            FIELDS_MAX
+        );
         assert!(describe(&system, "x", None, Some(b"\xff{")).is_empty());
     }
 }

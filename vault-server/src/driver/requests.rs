@@ -112,6 +112,7 @@ impl Vault {
             Ok(passage) => passage,
             Err(denied) => return Err(self.deny(&open, denied).await),
         };
+        let seals = seals && matches!(passage, Passage::Approved(_));
         let recorded = match self.record(&open, passage).await {
             Ok(recorded) => recorded,
             // A vault whose log cannot be written serves nothing, but whoever may seal it still can.

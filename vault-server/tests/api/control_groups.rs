@@ -213,6 +213,11 @@ async fn a_write_waits_as_a_draft_and_is_applied_as_its_rule_says() {
     assert_eq!(house.held(&ann, &second).await["state"], json!("stale"));
     let read = house.vault.expect(200, "GET", "secret/data/prod/root", None).await["data"]["data"].clone();
     assert_eq!(read, json!({"x": "1"}));
+    // Where nothing was, whatever has come meanwhile makes the draft stale as well.
+    let (_, third) = house.ask(&ann, "POST", "secret/data/prod/fresh", Some(json!({"data": {"x": "1"}}))).await;
+    house.vault.expect(200, "POST", "secret/data/prod/fresh", Some(json!({"data": {"x": "other"}}))).await;
+    house.authorize(&ben, 200, &third).await;
+    assert_eq!(house.held(&ann, &third).await["state"], json!("stale"));
     // What would be refused anyway is refused at once.
     let cas = json!({"data": {"x": "3"}, "options": {"cas": 1}});
     house.vault.expect_as(&ann, 400, "POST", "secret/data/prod/root", Some(cas)).await;
