@@ -21,7 +21,9 @@ pub use held::{Comment, HeldRequest, Requester, State, Vote, Weight};
 pub(crate) use held::{Draft, folder};
 pub(crate) use hold::{hold, not_there};
 pub use human::{Human, PERSON_METADATA};
+pub(crate) use judge::{approving_groups, quorum_named};
 pub use judge::{FactorStanding, Judge, RuleStanding, Standing};
+pub(crate) use power::{Place as PowerPlace, gives_power, places_of_power};
 pub(crate) use redeem::{Bearer, carry_out, make_again};
 pub use redeem::{Grant, Redemption};
 pub(crate) use settings::{load_ttl_max, store_ttl_max};
@@ -36,7 +38,7 @@ use crate::flow::{Approved, Denied, Held, Permitted};
 use crate::policy::ControlGroup;
 use crate::refusal::Refusal;
 use crate::view::{Interrupt, View};
-use power::{Place, gives_power};
+use power::Place;
 
 /// Decides whether a permitted request may go on.
 #[derive(Default)]

@@ -14,6 +14,7 @@ mod rules;
 mod syntax;
 mod template;
 mod tree;
+mod witness;
 mod wrapping;
 
 pub use acl::{Acl, Ask};
@@ -21,6 +22,7 @@ pub use capability::Capability;
 pub use control_group::{Applies, Binds, ControlGroup, Factor, Who};
 pub use password::PasswordPolicy;
 pub use template::{AliasFacts, EntityFacts, GroupFacts, IdentityFacts};
+pub(crate) use witness::{Budget, Landmarks, OPERATING, Scope, granting};
 
 use rules::{Rule, RulePath};
 
