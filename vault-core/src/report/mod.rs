@@ -28,7 +28,7 @@ pub use quorums::Agreement;
 use reach::{Lines, Survey};
 
 /// Most comparisons of one report: some seconds of work.
-const COMPARISONS_MAX: u64 = 200_000_000;
+const COMPARISONS_MAX: u64 = 20_000_000;
 
 /// Most owners that one line names; it counts all.
 const OWNERS_NAMED_MAX: usize = 100;
@@ -169,7 +169,8 @@ impl LoneWolf {
             let found = survey.over(scope);
             let pattern = scope.written();
             if !origin.is_built_in()
-                && let [who] = found.readers.iter().collect::<Vec<_>>().as_slice() {
+                && let [who] = found.readers.iter().collect::<Vec<_>>().as_slice()
+            {
                 readers.push(OnlyReader { pattern: pattern.clone(), who: (*who).clone() });
             }
             if !origin.held.is_empty() {
@@ -192,7 +193,8 @@ impl LoneWolf {
         let acts_of_power = power::acts(&mut survey);
         let (agreements, mut left_out) = quorums::agreements(census);
         if survey.is_incomplete() {
-            let text = "the policies have more combinations of paths than were tried: there may be findings besides these";
+            let text =
+                "the policies have more combinations of paths than were tried: there may be findings besides these";
             left_out.insert(0, text.to_owned());
         }
         Ok(Self {

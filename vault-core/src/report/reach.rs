@@ -94,21 +94,21 @@ impl Lines {
             let fresh = || (example.clone(), BTreeSet::new());
             together.entry((capabilities, granted_by)).or_insert_with(fresh).1.extend(owners);
         }
-        let line = |((capabilities, granted_by), (example, owners)): ((_, BTreeSet<String>), (_, BTreeSet<Owner>))| Line {
-            capabilities,
-            granted_by: granted_by.into_iter().collect(),
-            example,
-            who_count: owners.len(),
-            who: owners.into_iter().take(OWNERS_NAMED_MAX).collect(),
-        };
+        let line =
+            |((capabilities, granted_by), (example, owners)): ((_, BTreeSet<String>), (_, BTreeSet<Owner>))| Line {
+                capabilities,
+                granted_by: granted_by.into_iter().collect(),
+                example,
+                who_count: owners.len(),
+                who: owners.into_iter().take(OWNERS_NAMED_MAX).collect(),
+            };
         together.into_iter().map(line).collect()
     }
 }
 
 impl<'a> Survey<'a> {
     pub(super) fn new(census: &'a Census<'a>, holders: &'a Holders, budget: Budget) -> Self {
-        let surveyed =
-            |holder: &'a Holder| Surveyed { holder, rules: holder.members.iter().map(|_| None).collect() };
+        let surveyed = |holder: &'a Holder| Surveyed { holder, rules: holder.members.iter().map(|_| None).collect() };
         Self { census, holders: holders.all.iter().map(surveyed).collect(), cuts: cuts(census), budget }
     }
 

@@ -24,6 +24,7 @@ mod leases;
 mod metrics;
 mod oidc;
 mod quotas;
+mod reports;
 mod rotation;
 mod seal;
 mod snapshot;

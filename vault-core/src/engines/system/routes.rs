@@ -2,7 +2,8 @@
 
 use super::{
     absent, audit, capabilities, control_groups, counters, done, host, leases, locked_users, metrics, mounts, openapi,
-    password_policies, plugins, policies, quotas, remount, requests, rotate, seal, snapshot, tune, ui, wrapping,
+    password_policies, plugins, policies, quotas, remount, reports, requests, rotate, seal, snapshot, tune, ui,
+    wrapping,
 };
 use crate::engines::Route;
 use crate::engines::transit::tools;
@@ -129,6 +130,7 @@ pub(super) static ROUTES: &[Route] = &[
     Route::new("requests/{id}/comment", &[(Write, requests::comment)], "Remarks something about a held request"),
     Route::new("requests/{id}/cancel", &[(Write, requests::cancel)], "Takes a held request back"),
     Route::new("requests/{id}/redeem", &[(Write, requests::redeem)], "Makes a held request that was agreed to"),
+    Route::sudo("reports/lone-wolf", &[(Read, reports::lone_wolf)], "Tells what one alone can do"),
     Route::new("internal/ui/mounts", &[(Read, ui::all)], "Lists the mounts that the caller can reach"),
     Route::new("internal/ui/mounts/{path*}", &[(Read, ui::one)], "Describes the mount of a path"),
     Route::sudo(
