@@ -90,7 +90,7 @@ fn a_report_names_who_goes_around_a_rule() -> Result<()> {
     let output = terminal.run("keyturn report lone-wolf", "")?;
     let printed = String::from_utf8(output.stdout)?;
     ensure!(output.status.code() == Some(3), "{:?} {printed}", output.status);
-    ensure!(printed.contains("read: token token (accessor ") && printed.contains("policy wide"), "{printed}");
+    ensure!(printed.contains("read: token token (accessor ") && printed.contains("by wide"), "{printed}");
     let answer = terminal.run("keyturn report lone-wolf --path auth/token/ --format json", "")?;
     let answer: Value = serde_json::from_slice(&answer.stdout)?;
     ensure!(answer.pointer("/data/violations/0/pattern") == Some(&Value::from("secret/prod")), "{answer}");

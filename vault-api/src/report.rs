@@ -112,8 +112,8 @@ pub struct Signer {
 pub struct OnlyOneLeft {
     /// Agreements that fall with one person, or that nobody can reach.
     pub agreements: Vec<Agreement>,
-    /// Paths that just one can read at all.
-    pub readers: Vec<OnlyReader>,
+    /// Paths of policies where just one can do something at all, alone or with others.
+    pub paths: Vec<OnlyOwner>,
 }
 
 /// An agreement that falls with one person, or that nobody can reach.
@@ -129,11 +129,13 @@ pub struct Agreement {
     pub people: Vec<String>,
 }
 
-/// A path that just one can read at all.
+/// A path of policies where just one can do something at all.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
-pub struct OnlyReader {
+pub struct OnlyOwner {
     /// The path as policies write it.
     pub pattern: String,
+    /// What they can do.
+    pub capabilities: Vec<String>,
     /// Who.
     pub who: Owner,
 }

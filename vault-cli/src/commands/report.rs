@@ -65,13 +65,14 @@ fn tell(report: &LoneWolf) -> Result<(), Failure> {
     tell_power(report)?;
     output::line("\nOnly one left")?;
     let left = &report.only_one_left;
-    if left.agreements.is_empty() && left.readers.is_empty() {
+    if left.agreements.is_empty() && left.paths.is_empty() {
         output::line("  nothing")?;
     }
     left.agreements.iter().try_for_each(tell_agreement)?;
-    left.readers
-        .iter()
-        .try_for_each(|reader| output::line(&format!("  {} is read by {} and nobody else", reader.pattern, reader.who)))
+    left.paths.iter().try_for_each(|only| {
+        let can = only.capabilities.join(", ");
+        output::line(&format!("  {}: {can} only by {}", only.pattern, only.who))
+    })
 }
 
 fn is_by_default(alone: &Alone) -> bool {
@@ -88,16 +89,15 @@ fn tell_alone(found: &[Alone]) -> Result<(), Failure> {
     })
 }
 
-/// Writes `read, list: ann and 3 more (policy staff, as at secret/data/x)`.
+/// Writes `read, list: ann and 3 more (by staff; as at secret/data/x)`.
 fn describe(line: &Line) -> String {
     let shown: Vec<String> = line.who.iter().take(NAMES_SHOWN_MAX).map(ToString::to_string).collect();
     let more = match line.who_count.saturating_sub(shown.len()) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    let word = if line.granted_by.len() == 1 { "policy" } else { "policies" };
     let (can, policies) = (line.capabilities.join(", "), line.granted_by.join(", "));
-    format!("{can}: {}{more} ({word} {policies}, as at {})", shown.join(", "), line.example)
+    format!("{can}: {}{more} (by {policies}; as at {})", shown.join(", "), line.example)
 }
 
 fn tell_power(report: &LoneWolf) -> Result<(), Failure> {

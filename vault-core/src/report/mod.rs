@@ -121,15 +121,17 @@ pub struct Violation {
 pub struct OnlyOneLeft {
     /// Agreements that fall with one person, or that nobody can reach.
     pub agreements: Vec<Agreement>,
-    /// Paths that just one can read at all.
-    pub readers: Vec<OnlyReader>,
+    /// Paths of policies where just one can do something at all, alone or with others.
+    pub paths: Vec<OnlyOwner>,
 }
 
-/// A path that just one can read at all.
+/// A path of policies where just one can do something at all.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct OnlyReader {
+pub struct OnlyOwner {
     /// The path as policies write it.
     pub pattern: String,
+    /// What they can do.
+    pub capabilities: Vec<Capability>,
     /// Who.
     pub who: Owner,
 }
@@ -163,15 +165,14 @@ impl LoneWolf {
         let origins = origins(census.tables);
         let holders = Holders::of(census);
         let mut survey = Survey::new(census, &holders, budget);
-        let (mut alone, mut readers) = (Vec::new(), Vec::new());
+        let (mut alone, mut paths) = (Vec::new(), Vec::new());
         let (mut violations, mut protected) = (Vec::new(), Vec::new());
         for (scope, origin) in &origins {
             let found = survey.over(scope);
             let pattern = scope.written();
-            if !origin.is_built_in()
-                && let [who] = found.readers.iter().collect::<Vec<_>>().as_slice()
-            {
-                readers.push(OnlyReader { pattern: pattern.clone(), who: (*who).clone() });
+            if !origin.is_built_in() {
+                let only = |(who, capabilities)| OnlyOwner { pattern: pattern.clone(), capabilities, who };
+                paths.extend(found.able.just_one().into_iter().map(only));
             }
             if !origin.held.is_empty() {
                 let capabilities = origin.held.iter().copied().collect();
@@ -190,6 +191,7 @@ impl LoneWolf {
             violations.extend(violation(&pattern, &survey.over(&scope).alone, &everything));
             protected.push(Protected { pattern, capabilities: Vec::from_iter(everything), policies: Vec::new() });
         }
+        stewards_alone(census, &protected, &mut violations);
         let acts_of_power = power::acts(&mut survey);
         let (agreements, mut left_out) = quorums::agreements(census);
         if survey.is_incomplete() {
@@ -204,7 +206,7 @@ impl LoneWolf {
             alone,
             root_tokens: holders.root_tokens,
             acts_of_power,
-            only_one_left: OnlyOneLeft { agreements, readers },
+            only_one_left: OnlyOneLeft { agreements, paths },
             left_out,
         })
     }
@@ -241,6 +243,29 @@ fn origins(tables: &Tables) -> BTreeMap<Scope, Origin> {
 fn line_up(pattern: String, policies: &BTreeSet<String>, lines: Lines) -> Option<Alone> {
     let lines = lines.into_lines(None);
     (!lines.is_empty()).then(|| Alone { pattern, policies: policies.iter().cloned().collect(), lines })
+}
+
+/// Adds people whose signature alone makes an act of stewards: such an act reads and changes every path.
+fn stewards_alone(census: &Census<'_>, protected: &[Protected], violations: &mut Vec<Violation>) {
+    let signers = census.charter.map(|charter| power::alone(charter, "change", charter.change())).unwrap_or_default();
+    let Some(granted_by) = signers.first().map(|signer| format!("quorum change of the charter: {}", signer.rule))
+    else {
+        return;
+    };
+    let who: Vec<Owner> = signers.into_iter().map(|signer| Owner::Person { name: signer.person }).collect();
+    for Protected { pattern, capabilities, .. } in protected {
+        let line = Line {
+            capabilities: capabilities.clone(),
+            granted_by: vec![granted_by.clone()],
+            example: pattern.trim_end_matches('*').to_owned(),
+            who_count: who.len(),
+            who: who.iter().take(OWNERS_NAMED_MAX).cloned().collect(),
+        };
+        match violations.iter_mut().find(|violation| violation.pattern == *pattern) {
+            Some(violation) => violation.lines.push(line),
+            None => violations.push(Violation { pattern: pattern.clone(), lines: vec![line] }),
+        }
+    }
 }
 
 /// Tells who can do alone what takes the agreement of others elsewhere.

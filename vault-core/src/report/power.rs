@@ -17,7 +17,8 @@ const CLASSES: [Class; 12] = [
     Class::by_requests("quotas", &["sys/quotas*"]),
     Class::by_requests("settings", &["sys/config*", "sys/rotate/config"]),
     Class::by_requests("snapshots", &["sys/storage/raft/snapshot*", "sys/raw*"]),
-    Class { name: "seal", paths: &["sys/seal"], takes_stewards: false },
+    // Sealing gives no power to anybody, and yet takes everybody's: it counts as well as what does.
+    Class { counts: Counts::Changes, ..Class::by_requests("seal", &["sys/seal"]) },
     Class::by_quorum("unseal"),
     Class::by_quorum("charter"),
     Class::by_quorum("break_glass"),
@@ -26,7 +27,18 @@ const CLASSES: [Class; 12] = [
 struct Class {
     name: &'static str,
     paths: &'static [&'static str],
-    takes_stewards: bool,
+    /// The quorum of the charter, or the table of quorums, whose people do it together.
+    quorum: &'static str,
+    counts: Counts,
+}
+
+/// Which requests count.
+#[derive(PartialEq, Eq)]
+enum Counts {
+    /// Those that give power.
+    Power,
+    /// All that change something.
+    Changes,
 }
 
 /// A class of acts of power, and who can do one alone.
@@ -55,19 +67,16 @@ pub struct Signer {
 
 impl Class {
     const fn by_requests(name: &'static str, paths: &'static [&'static str]) -> Self {
-        Self { name, paths, takes_stewards: true }
+        Self { name, paths, quorum: "change", counts: Counts::Power }
     }
 
     const fn by_quorum(name: &'static str) -> Self {
-        Self { name, paths: &[], takes_stewards: false }
+        Self { name, paths: &[], quorum: name, counts: Counts::Power }
     }
 
     /// Tells whether a quorum of the charter lets people do it.
     fn is_let_by(&self, quorum: &str) -> bool {
-        match self.takes_stewards {
-            true => quorum == "change",
-            false => quorum == self.name || quorum.strip_prefix(self.name).is_some_and(|rest| rest.starts_with('.')),
-        }
+        quorum.strip_prefix(self.quorum).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     }
 }
 
@@ -81,8 +90,7 @@ fn act(class: &Class, survey: &mut Survey<'_>) -> ActOfPower {
     for scope in class.paths.iter().filter_map(|path| Scope::parse(path).ok()) {
         together.join(survey.over(&scope));
     }
-    // Sealing gives no power to anybody, and yet takes everybody's: it counts as well as what does.
-    let lines = if class.takes_stewards { together.power } else { together.changes };
+    let lines = if class.counts == Counts::Power { together.power } else { together.changes };
     let quorums = survey.census().charter.map(|charter| (charter, charter.quorums()));
     let signers = quorums.into_iter().flat_map(|(charter, quorums)| {
         let letting = quorums.into_iter().filter(|(name, _)| class.is_let_by(name));
@@ -97,7 +105,7 @@ fn act(class: &Class, survey: &mut Survey<'_>) -> ActOfPower {
 }
 
 /// Lists the people each of whom meets a quorum alone.
-fn alone(charter: &Charter, name: &str, quorum: &Quorum) -> Vec<Signer> {
+pub(super) fn alone(charter: &Charter, name: &str, quorum: &Quorum) -> Vec<Signer> {
     let people = quorum.people();
     let enough = people.iter().filter(|person| quorum.is_met_by(&[*person].into_iter().collect::<PersonSet>()));
     let signer = |person: crate::charter::Name| Signer {

@@ -40,9 +40,13 @@ pub(super) struct Found {
     pub(super) changes: Lines,
     /// Who can give power alone.
     pub(super) power: Lines,
-    /// Who can read at all.
-    pub(super) readers: BTreeSet<Owner>,
+    /// Who can do what at all, alone or with others.
+    pub(super) able: Able,
 }
+
+/// Who can do something, as far as it matters whether it is just one; `None` where there are more.
+#[derive(Clone, Default)]
+pub(super) struct Able(BTreeMap<Capability, Option<Owner>>);
 
 /// Who can do what, those together who can do the same for the same reason.
 #[derive(Clone, Default)]
@@ -57,7 +61,7 @@ struct Reach {
     alone: Can,
     changes: Can,
     power: Can,
-    reads: bool,
+    able: BTreeSet<Capability>,
 }
 
 impl Found {
@@ -66,7 +70,30 @@ impl Found {
         self.alone.join(other.alone);
         self.changes.join(other.changes);
         self.power.join(other.power);
-        self.readers.extend(other.readers);
+    }
+}
+
+impl Able {
+    fn add(&mut self, reach: &Reach, owners: &BTreeSet<Owner>) {
+        for capability in &reach.able {
+            let mut owners = owners.iter();
+            let just_one = owners.next().filter(|_| owners.next().is_none());
+            self.0
+                .entry(*capability)
+                .and_modify(|known| {
+                    known.take_if(|known| Some(&*known) != just_one);
+                })
+                .or_insert_with(|| just_one.cloned());
+        }
+    }
+
+    /// Lists what just one can do, by who it is.
+    pub(super) fn just_one(self) -> BTreeMap<Owner, Vec<Capability>> {
+        let mut found: BTreeMap<Owner, Vec<Capability>> = BTreeMap::new();
+        for (capability, owner) in self.0 {
+            owner.into_iter().for_each(|owner| found.entry(owner).or_default().push(capability));
+        }
+        found
     }
 }
 
@@ -141,9 +168,7 @@ impl<'a> Survey<'a> {
                 found.alone.add(&reach.alone, owners);
                 found.changes.add(&reach.changes, owners);
                 found.power.add(&reach.power, owners);
-                if reach.reads {
-                    found.readers.extend(owners.iter().cloned());
-                }
+                found.able.add(&reach, owners);
                 shared = (!differ).then_some(reach);
             }
         }
@@ -187,7 +212,10 @@ impl Rules {
         for path in self.landmarks.witnesses(scope, cuts, budget) {
             for capability in OPERATING.into_iter().filter(|capability| scope.fits(&path, *capability)) {
                 let Some(judged) = judge(census, &self.acl, &path, capability) else { continue };
-                reach.reads |= capability == Capability::Read;
+                // What gives power in service stewards do by an act as well.
+                if !(judged.is_power && census.charter.is_some()) {
+                    reach.able.insert(capability);
+                }
                 if judged.is_held {
                     continue;
                 }

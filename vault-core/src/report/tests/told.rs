@@ -134,10 +134,17 @@ fn power_needs_sudo_where_the_route_does_and_stewards_in_service() {
     let signers: Vec<_> = policies.by_signature.iter().map(|signer| signer.person.as_str()).collect();
     assert_eq!((policies.by_token.len(), signers), (0, vec!["dan", "erin"]));
     assert!(power(&report, "charter").by_signature.is_empty());
-    assert_eq!(owners(&power(&report, "seal").by_token), ["admin"]);
+    let seal = power(&report, "seal");
+    assert_eq!((owners(&seal.by_token), seal.by_signature.len()), (vec!["admin"], 2));
+    // Who makes an act alone reaches everything by it.
+    assert_eq!(
+        report.violations.iter().map(|violation| violation.pattern.as_str()).collect::<Vec<_>>(),
+        ["secret/data/prod/*"]
+    );
+    assert_eq!(owners(&report.violations[0].lines), ["dan", "erin"]);
     assert!(!report.alone.iter().any(|alone| alone.pattern.starts_with("sys/policies")));
     let report = vault.report(Some(&charter_of(RULES)), &[]);
-    assert!(report.acts_of_power.iter().all(|act| act.by_signature.is_empty()));
+    assert!(report.violations.is_empty() && report.acts_of_power.iter().all(|act| act.by_signature.is_empty()));
 }
 
 #[test]
@@ -176,13 +183,25 @@ fn in_service_only_people_of_the_charter_agree() {
 }
 
 #[test]
-fn who_alone_can_read_at_all_is_named() {
+fn what_just_one_can_do_at_all_is_named() {
     let vault = house().policy("cat", &rule("secret/data/cat", "\"read\"", "")).token("cats", &["cat"], Some(3));
-    let readers = |vault: &Vault| vault.report(None, &[]).only_one_left.readers;
-    let [reader] = readers(&vault).try_into().unwrap();
-    assert_eq!(reader.pattern, "secret/data/cat");
-    assert!(matches!(reader.who, Owner::Entity { name, .. } if name == "cat"));
-    assert_eq!(readers(&vault.token("app", &["cat"], None)), []);
+    let paths = |vault: &Vault| vault.report(None, &[]).only_one_left.paths;
+    let [only] = paths(&vault).try_into().unwrap();
+    assert_eq!((only.pattern.as_str(), only.capabilities), ("secret/data/cat", vec![Capability::Read]));
+    assert!(matches!(only.who, Owner::Entity { name, .. } if name == "cat"));
+    assert_eq!(paths(&vault.token("app", &["cat"], None)), []);
+    // What staff do with others' agreement is theirs too: of three only ann is left.
+    let mut last = house();
+    last.entities[1].disabled = true;
+    let [only] = paths(&last).try_into().unwrap();
+    assert_eq!(only.capabilities, [Capability::Read, Capability::List]);
+    // In service stewards give power by an act.
+    let admin = |charter: Option<&Charter>| {
+        let vault = Vault::default().policy("admin", &rule("sys/policies/acl/a", "\"read\", \"update\"", ""));
+        vault.token("t", &["admin"], None).report(charter, &[]).only_one_left.paths[0].capabilities.clone()
+    };
+    assert_eq!(admin(None), [Capability::Read, Capability::Update]);
+    assert_eq!(admin(Some(&charter_of(RULES))), [Capability::Read]);
 }
 
 #[test]
