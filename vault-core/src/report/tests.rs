@@ -1,6 +1,7 @@
 //! The report against brute force over all requests in small vaults, and what it says of vaults that are written down.
 
 mod brute;
+mod gate;
 mod told;
 
 use super::*;
