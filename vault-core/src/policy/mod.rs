@@ -22,7 +22,7 @@ pub use capability::Capability;
 pub use control_group::{Applies, Binds, ControlGroup, Factor, Who};
 pub use password::PasswordPolicy;
 pub use template::{AliasFacts, EntityFacts, GroupFacts, IdentityFacts};
-pub(crate) use witness::{Budget, Landmarks, OPERATING, Scope, granting};
+pub(crate) use witness::{Area, Budget, Landmarks, OPERATING, Scope, granting};
 
 use rules::{Rule, RulePath};
 

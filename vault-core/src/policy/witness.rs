@@ -86,15 +86,26 @@ impl Scope {
         let bare = path.strip_suffix('/').filter(|_| capability == Capability::List);
         self.0.matches(path) || bare.is_some_and(|bare| self.0.matches(bare))
     }
+}
 
-    /// Tells whether rules of a policy that differ from one identity to the next may decide within the scope.
-    pub(crate) fn is_templated_by(&self, policy: &Policy) -> bool {
-        let scope = Track::of(&self.0);
-        let nobody = IdentityFacts::default();
-        policy.rules().iter().any(|rule| match &rule.path {
-            RulePath::Templated(template) => Track::of_denial(&template.denial(&nobody)).may_meet(&scope),
-            RulePath::Plain(_) => false,
-        })
+/// A scope, with what decisions within it depend on besides rules.
+pub(crate) struct Area<'a> {
+    scope: &'a Scope,
+    track: Track,
+    cuts: Vec<&'a Track>,
+}
+
+impl<'a> Area<'a> {
+    /// Takes of `cuts` what tells paths within the scope apart.
+    pub(crate) fn new(scope: &'a Scope, cuts: &'a Landmarks) -> Self {
+        let track = Track::of(&scope.0);
+        let cuts = cuts.tracks.iter().filter(|cut| cut.may_meet(&track)).collect();
+        Self { scope, track, cuts }
+    }
+
+    /// Gives the scope.
+    pub(crate) const fn scope(&self) -> &Scope {
+        self.scope
     }
 }
 
@@ -183,19 +194,36 @@ impl Landmarks {
         Self { tracks: scopes.into_iter().map(|scope| Track::of(&scope.0)).collect() }
     }
 
-    /// Gives paths within a scope, at least one for each set of patterns, and of `others` that decisions depend on, that fits
-    /// any path within it.
-    pub(crate) fn witnesses(&self, scope: &Scope, others: &Self, budget: &mut Budget) -> Vec<String> {
-        let scope_track = Track::of(&scope.0);
+    /// Gathers the paths of policies that differ from one identity to the next, with any value.
+    pub(crate) fn of_templates(policies: &[Arc<Policy>]) -> Self {
+        let nobody = IdentityFacts::default();
+        let tracks = policies.iter().flat_map(|policy| policy.rules()).filter_map(|rule| match &rule.path {
+            RulePath::Templated(template) => Some(Track::of_denial(&template.denial(&nobody))),
+            RulePath::Plain(_) => None,
+        });
+        Self { tracks: tracks.collect() }
+    }
+
+    /// Tells whether some path within an area could fit one of the patterns; true in doubt.
+    pub(crate) fn may_meet(&self, area: &Area<'_>) -> bool {
+        self.tracks.iter().any(|track| track.may_meet(&area.track))
+    }
+
+    /// Gives paths within an area, at least one for each set of patterns that fits any path within it; none where no pattern
+    /// fits any.
+    pub(crate) fn witnesses(&self, area: &Area<'_>, budget: &mut Budget) -> Vec<String> {
         // Most patterns differ in their first segment, which is quickly seen.
-        if !budget.spend(1 + (self.tracks.len() + others.tracks.len()) / 16) {
+        if !budget.spend(1 + self.tracks.len() / 16) {
             return Vec::new();
         }
-        let tracks = self.tracks.iter().chain(&others.tracks);
-        let tracks: Vec<&Track> = tracks.filter(|track| track.may_meet(&scope_track)).collect();
-        let fresh = fresh_character(tracks.iter().copied().chain([&scope_track]));
+        let mut tracks: Vec<&Track> = self.tracks.iter().filter(|track| track.may_meet(&area.track)).collect();
+        if tracks.is_empty() {
+            return Vec::new();
+        }
+        tracks.extend(&area.cuts);
+        let fresh = fresh_character(tracks.iter().copied().chain([&area.track]));
         let has_gaps = tracks.iter().any(|track| track.pieces.iter().any(|piece| matches!(piece, Piece::Gap(_))));
-        Walk { tracks, scope, scope_track, fresh, has_gaps, seen: HashSet::new(), found: Vec::new() }.run(budget)
+        Walk { tracks, area, fresh, has_gaps, seen: HashSet::new(), found: Vec::new() }.run(budget)
     }
 }
 
@@ -273,8 +301,7 @@ struct Node {
 
 struct Walk<'a> {
     tracks: Vec<&'a Track>,
-    scope: &'a Scope,
-    scope_track: Track,
+    area: &'a Area<'a>,
     fresh: char,
     has_gaps: bool,
     /// What was gone through already; the path only where gaps are weighed by it.
@@ -303,7 +330,7 @@ impl Walk<'_> {
 
     fn emit(&mut self, node: &Node) {
         for path in [node.path.clone(), format!("{}/", node.path)] {
-            let is_within = OPERATING.into_iter().any(|capability| self.scope.fits(&path, capability));
+            let is_within = OPERATING.into_iter().any(|capability| self.area.scope.fits(&path, capability));
             if is_within && RequestPath::parse(path.as_bytes()).is_ok() {
                 self.found.push(path);
             }
@@ -322,7 +349,7 @@ impl Walk<'_> {
             }
         };
         add_beginning("");
-        let scope = Some(&self.scope_track).filter(|_| !node.is_inside);
+        let scope = Some(&self.area.track).filter(|_| !node.is_inside);
         let tracks = node.open.iter().filter_map(|track| self.tracks.get(*track).copied());
         let pieces: Vec<_> = tracks.chain(scope).filter_map(|track| track.at(node.depth)).collect();
         for (piece, ends) in &pieces {
@@ -344,7 +371,7 @@ impl Walk<'_> {
     fn step(&mut self, node: &Node, text: &str) -> Option<Node> {
         let depth = node.depth + 1;
         let is_inside = node.is_inside
-            || match fit(&self.scope_track, node.depth, text) {
+            || match fit(&self.area.track, node.depth, text) {
                 Fit::Not => return None,
                 Fit::Open => false,
                 Fit::Taken => true,

@@ -8,7 +8,7 @@ use super::{Census, Line, OWNERS_NAMED_MAX};
 use crate::approval::{PowerPlace, gives_power, places_of_power};
 use crate::engines::{self, Access};
 use crate::flow::Target;
-use crate::policy::{Acl, Budget, Capability, IdentityFacts, Landmarks, OPERATING, Policy, Scope, granting};
+use crate::policy::{Acl, Area, Budget, Capability, IdentityFacts, Landmarks, OPERATING, Policy, Scope, granting};
 use crate::request::Operation;
 
 /// Looks at what everybody can do within scopes, one after another.
@@ -22,6 +22,7 @@ pub(super) struct Survey<'a> {
 /// Some with the same policies, and what these come to.
 struct Surveyed<'a> {
     holder: &'a Holder,
+    templates: Landmarks,
     /// The rules of each member; of the first one only, until a scope differs among them.
     rules: Vec<Option<Rules>>,
 }
@@ -135,7 +136,10 @@ impl Lines {
 
 impl<'a> Survey<'a> {
     pub(super) fn new(census: &'a Census<'a>, holders: &'a Holders, budget: Budget) -> Self {
-        let surveyed = |holder: &'a Holder| Surveyed { holder, rules: holder.members.iter().map(|_| None).collect() };
+        let surveyed = |holder: &'a Holder| {
+            let templates = Landmarks::of_templates(&holder.policies);
+            Surveyed { holder, templates, rules: holder.members.iter().map(|_| None).collect() }
+        };
         Self { census, holders: holders.all.iter().map(surveyed).collect(), cuts: cuts(census), budget }
     }
 
@@ -152,9 +156,10 @@ impl<'a> Survey<'a> {
     /// Looks at what everybody can do within a scope.
     pub(super) fn over(&mut self, scope: &Scope) -> Found {
         let mut found = Found::default();
-        for Surveyed { holder, rules } in &mut self.holders {
+        let area = Area::new(scope, &self.cuts);
+        for Surveyed { holder, templates, rules } in &mut self.holders {
             // Where no template can matter, what holds for one member holds for all.
-            let differ = holder.policies.iter().any(|policy| scope.is_templated_by(policy));
+            let differ = templates.may_meet(&area);
             let mut shared: Option<Reach> = None;
             for ((facts, owners), rules) in holder.members.iter().zip(rules) {
                 let reach = match shared.take() {
@@ -162,7 +167,7 @@ impl<'a> Survey<'a> {
                     None => {
                         let rules = rules.get_or_insert_with(|| Rules::of(&holder.policies, facts));
                         let who = (holder.policies.as_slice(), facts);
-                        rules.reach(self.census, who, (scope, &self.cuts), &mut self.budget)
+                        rules.reach(self.census, who, &area, &mut self.budget)
                     }
                 };
                 found.alone.add(&reach.alone, owners);
@@ -178,13 +183,13 @@ impl<'a> Survey<'a> {
     /// Looks at the paths of policies with templates, for each who has the policy, with their own values.
     pub(super) fn over_templates(&mut self) -> BTreeMap<String, (BTreeSet<String>, Lines)> {
         let mut found: BTreeMap<String, (BTreeSet<String>, Lines)> = BTreeMap::new();
-        for Surveyed { holder, rules } in &mut self.holders {
+        for Surveyed { holder, rules, .. } in &mut self.holders {
             for policy in holder.policies.iter().filter(|policy| policy.is_templated()) {
                 for ((facts, owners), rules) in holder.members.iter().zip(rules.iter_mut()) {
                     for (written, scope) in policy.filled_scopes(facts) {
                         let rules = rules.get_or_insert_with(|| Rules::of(&holder.policies, facts));
                         let who = (holder.policies.as_slice(), facts);
-                        let reach = rules.reach(self.census, who, (&scope, &self.cuts), &mut self.budget);
+                        let reach = rules.reach(self.census, who, &Area::new(&scope, &self.cuts), &mut self.budget);
                         let (policies, lines) = found.entry(written.to_owned()).or_default();
                         policies.insert(policy.name().to_owned());
                         lines.add(&reach.alone, owners);
@@ -205,12 +210,12 @@ impl Rules {
         &self,
         census: &Census<'_>,
         (policies, facts): (&[Arc<Policy>], &IdentityFacts),
-        (scope, cuts): (&Scope, &Landmarks),
+        area: &Area<'_>,
         budget: &mut Budget,
     ) -> Reach {
         let mut reach = Reach::default();
-        for path in self.landmarks.witnesses(scope, cuts, budget) {
-            for capability in OPERATING.into_iter().filter(|capability| scope.fits(&path, *capability)) {
+        for path in self.landmarks.witnesses(area, budget) {
+            for capability in OPERATING.into_iter().filter(|capability| area.scope().fits(&path, *capability)) {
                 let Some(judged) = judge(census, &self.acl, &path, capability) else { continue };
                 // What gives power in service stewards do by an act as well.
                 if !(judged.is_power && census.charter.is_some()) {
