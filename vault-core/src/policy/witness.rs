@@ -299,13 +299,16 @@ struct Node {
     is_inside: bool,
 }
 
+/// Depth, patterns that still fit, patterns that fit whatever follows, and so on: what decides about everything further down.
+type Seen = (usize, Vec<usize>, Vec<usize>, bool, String);
+
 struct Walk<'a> {
     tracks: Vec<&'a Track>,
     area: &'a Area<'a>,
     fresh: char,
     has_gaps: bool,
     /// What was gone through already; the path only where gaps are weighed by it.
-    seen: HashSet<(usize, Vec<usize>, Vec<usize>, bool, String)>,
+    seen: HashSet<Seen>,
     found: Vec<String>,
 }
 

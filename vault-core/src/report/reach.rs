@@ -56,6 +56,9 @@ pub(super) struct Lines(BTreeMap<Can, BTreeSet<Owner>>);
 /// What one can do: each capability with an example and the policies that grant it.
 type Can = BTreeMap<Capability, (String, BTreeSet<String>)>;
 
+/// What some can do, and the policies that grant it.
+type Reason = (Vec<Capability>, BTreeSet<String>);
+
 /// What the rules of one identity allow within a scope.
 #[derive(Default)]
 struct Reach {
@@ -113,7 +116,7 @@ impl Lines {
 
     /// Writes the lines, of all capabilities or of some.
     pub(super) fn into_lines(self, only: Option<&BTreeSet<Capability>>) -> Vec<Line> {
-        let mut together: BTreeMap<(Vec<Capability>, BTreeSet<String>), (String, BTreeSet<Owner>)> = BTreeMap::new();
+        let mut together: BTreeMap<Reason, (String, BTreeSet<Owner>)> = BTreeMap::new();
         for (can, owners) in self.0 {
             let kept = || can.iter().filter(|(capability, _)| only.is_none_or(|only| only.contains(capability)));
             let capabilities: Vec<Capability> = kept().map(|(capability, _)| *capability).collect();
@@ -122,14 +125,13 @@ impl Lines {
             let fresh = || (example.clone(), BTreeSet::new());
             together.entry((capabilities, granted_by)).or_insert_with(fresh).1.extend(owners);
         }
-        let line =
-            |((capabilities, granted_by), (example, owners)): ((_, BTreeSet<String>), (_, BTreeSet<Owner>))| Line {
-                capabilities,
-                granted_by: granted_by.into_iter().collect(),
-                example,
-                who_count: owners.len(),
-                who: owners.into_iter().take(OWNERS_NAMED_MAX).collect(),
-            };
+        let line = |((capabilities, granted_by), (example, owners)): (Reason, (String, BTreeSet<Owner>))| Line {
+            capabilities,
+            granted_by: granted_by.into_iter().collect(),
+            example,
+            who_count: owners.len(),
+            who: owners.into_iter().take(OWNERS_NAMED_MAX).collect(),
+        };
         together.into_iter().map(line).collect()
     }
 }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::control_groups::House;
+use crate::stewards::{in_service, write};
 
 const TWO: &str = "factor \"leads\" { identity { group_names = [\"leads\"] approvals = 2 } }";
 
@@ -73,4 +74,29 @@ async fn hundreds_of_tokens_are_one_line() {
     let alone = found["alone"].as_array().unwrap().iter().find(|alone| alone["pattern"] == json!("secret/data/app"));
     let lines = &alone.unwrap()["lines"];
     assert_eq!((&lines[0]["who_count"], lines[0]["who"].as_array().unwrap().len()), (&json!(120), 100));
+}
+
+#[tokio::test]
+async fn in_service_no_token_gives_power_alone() {
+    let (vault, people) = in_service().await;
+    let all = "capabilities = [\"create\", \"read\", \"update\", \"delete\", \"list\", \"sudo\"]";
+    let policy = json!({"policy": format!("path \"sys/*\" {{ {all} }}\npath \"identity/*\" {{ {all} }}")});
+    write(&vault, &people, 1, "sys/policies/acl/admin", policy).await;
+    write(&vault, &people, 2, "sys/auth/userpass", json!({"type": "userpass"})).await;
+    let user = json!({"password": "correct horse", "token_policies": "admin"});
+    write(&vault, &people, 3, "auth/userpass/users/ann", user).await;
+    let login = Some(json!({"password": "correct horse"}));
+    let answer = vault.expect_as("", 200, "POST", "auth/userpass/login/ann", login).await;
+    let ann = answer["auth"]["client_token"].as_str().unwrap();
+    let answer = vault.expect_as(ann, 200, "GET", "sys/reports/lone-wolf", None).await;
+    let report = &answer["data"];
+    assert_eq!((&report["is_in_service"], &report["root_tokens"]), (&json!(true), &json!([])));
+    for act in report["acts_of_power"].as_array().unwrap() {
+        let by_token = act["by_token"].as_array().unwrap();
+        // Sealing takes power away, and is left to policies.
+        assert_eq!(by_token.len(), usize::from(act["class"] == json!("seal")), "{act}");
+        assert_eq!(act["by_signature"], json!([]), "{act}");
+    }
+    let agreements = report["only_one_left"]["agreements"].as_array().unwrap();
+    assert!(agreements.iter().all(|agreement| agreement["can_be_met"] == json!(true)), "{report}");
 }

@@ -155,7 +155,7 @@ proptest! {
         let power = report.acts_of_power.iter().flat_map(|act| &act.by_token);
         for line in lines.chain(power) {
             let first = line.capabilities.first().copied().unwrap();
-            let mut askers = askers(&vault, &tables).into_iter().filter(|asker| can(&[line.clone()], asker, first));
+            let mut askers = askers(&vault, &tables).into_iter().filter(|asker| can(std::slice::from_ref(line), asker, first));
             prop_assert!(askers.any(|asker| asker.passes(&tables, &store, &line.example, first)), "{:?}", line);
         }
     }
