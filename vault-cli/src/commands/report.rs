@@ -10,8 +10,8 @@ use crate::connect::{Format, Global};
 use crate::failure::{EXIT_VIOLATIONS, Failure};
 use crate::output;
 
-/// The policy that every token has, for what it does with itself.
-const DEFAULT_POLICY: &str = "default";
+/// The policies that every vault has, for what tokens do with themselves.
+const BUILT_IN_POLICIES: [&str; 2] = ["default", "response-wrapping"];
 
 /// Most names in one line for people.
 const NAMES_SHOWN_MAX: usize = 8;
@@ -56,10 +56,13 @@ fn tell(report: &LoneWolf) -> Result<(), Failure> {
     ))?;
     tell_alone(&report.violations)?;
     output::line("\nAlone: all paths of policies that somebody can read or change with nobody else's agreement")?;
-    let (own, others): (Vec<Alone>, Vec<Alone>) = report.alone.iter().cloned().partition(is_by_default);
+    let (own, others): (Vec<Alone>, Vec<Alone>) = report.alone.iter().cloned().partition(is_built_in);
     tell_alone(&others)?;
     if !own.is_empty() {
-        let text = format!("({} more that the policy `default` gives everybody; --format json shows them)", own.len());
+        let text = format!(
+            "({} more that policies of the vault itself give every token; --format json shows them)",
+            own.len()
+        );
         output::line(&format!("  {text}"))?;
     }
     tell_power(report)?;
@@ -75,8 +78,8 @@ fn tell(report: &LoneWolf) -> Result<(), Failure> {
     })
 }
 
-fn is_by_default(alone: &Alone) -> bool {
-    alone.lines.iter().all(|line| line.granted_by.iter().all(|policy| policy == DEFAULT_POLICY))
+fn is_built_in(alone: &Alone) -> bool {
+    alone.lines.iter().all(|line| line.granted_by.iter().all(|policy| BUILT_IN_POLICIES.contains(&policy.as_str())))
 }
 
 fn tell_alone(found: &[Alone]) -> Result<(), Failure> {

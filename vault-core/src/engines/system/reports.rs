@@ -29,7 +29,7 @@ pub(super) fn lone_wolf(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng)
     let mut report = LoneWolf::of(&census, &asked).map_err(Refusal::invalid)?;
     for (left, what) in [(entities_left, "entities"), (tokens_left, "tokens")] {
         if left > 0 {
-            let text = format!("{left} {what} were not looked at, as there are more than {ROWS_MAX}");
+            let text = format!("of the {what} only {ROWS_MAX} were looked at, and {left} were not");
             report.left_out.insert(0, text);
         }
     }
@@ -73,4 +73,66 @@ fn tokens(call: &Call<'_>, view: &mut View) -> Result<(Vec<Token>, usize), Inter
 fn fetch(slots: impl Iterator<Item = Slot>, view: &mut View) -> Result<(), Interrupt> {
     let missing = slots.filter(|slot| view.entry(slot).is_err()).take(ROWS_IN_ROUND_MAX).count();
     if missing > 0 { Err(Interrupt::Fetch) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::auth::Identity;
+    use crate::engines::Change;
+    use crate::engines::system::System;
+    use crate::engines::test_store::{START, TestStore, data, mount, token};
+    use crate::identity::Groups;
+    use crate::mounts::Tables;
+    use crate::policy::Policy;
+    use crate::request::Operation;
+    use crate::time::Span;
+
+    fn report(store: &mut TestStore) -> Value {
+        let sender = Identity::for_test("auditor", token(&["root"]), &store.names);
+        let request = store.request(Operation::Read, "sys/reports/lone-wolf", None, None);
+        data(&store.run(&System, &mount("sys/", "system", ""), &sender, &request).unwrap())
+    }
+
+    fn store(tokens: impl IntoIterator<Item = (String, Token)>) -> TestStore {
+        let mut store = TestStore::new();
+        let policy = Policy::parse("wide", "path \"secret/*\" { capabilities = [\"read\"] }").unwrap();
+        store.tables = Tables::new([], [policy], Groups::default());
+        let row = |(id, token): (String, Token)| Change::Put {
+            slot: TokenId::from_stored(&id).slot(&store.names),
+            payload: token.encode().unwrap(),
+        };
+        let rows: Vec<Change> = tokens.into_iter().map(row).collect();
+        store.apply(rows);
+        store
+    }
+
+    #[test]
+    fn tokens_whose_ancestors_are_dead_do_nothing() {
+        let named = |accessor: &str| Token { accessor: accessor.to_owned(), ..token(&["wide"]) };
+        let parent = |id: &str| Some(TokenId::from_stored(id));
+        let ended = Token { expires_at: Some(START), ..named("ended") };
+        let tokens = [
+            ("1", ended),
+            ("2", Token { parent: parent("1"), ..named("below ended") }),
+            ("3", Token { parent: parent("9"), ..named("below none") }),
+            ("4", named("alive")),
+            ("5", Token { parent: parent("4"), creation_ttl: Span(1), ..named("below alive") }),
+        ];
+        let mut store = store(tokens.map(|(id, token)| (id.to_owned(), token)));
+        let found = report(&mut store);
+        let who = found["alone"][0]["lines"][0]["who"].as_array().unwrap();
+        let accessors: Vec<&Value> = who.iter().map(|owner| &owner["accessor"]).collect();
+        assert_eq!(accessors, ["alive", "below alive"]);
+    }
+
+    #[test]
+    fn what_is_beyond_the_bound_is_told() {
+        let mut store = store((0..=ROWS_MAX).map(|number| (number.to_string(), token(&["wide"]))));
+        let found = report(&mut store);
+        assert_eq!(found["left_out"], json!(["of the tokens only 20000 were looked at, and 1 were not"]));
+        assert_eq!(found["alone"][0]["lines"][0]["granted_by"], json!(["wide"]));
+    }
 }
