@@ -170,19 +170,15 @@ fn a_change_is_denied_with_a_reason_and_another_waits_until_it_is_agreed_to() ->
 const CHARTER: &str = "\n[team]\nsecurity = [\"ada\", \"ben\"]\noperations = [\"dee\"]\n[quorum]\nunseal = \"1 of security\"\n\
     change = \"1 of security and 1 of operations\"\ncharter = \"1 of security and 1 of operations\"\n";
 
-/// A vault by a charter, in service: ada asks for a change of policy; ben and dee sign with their SSH keys, and it takes effect.
-#[test]
-fn in_service_people_sign_what_they_agree_to() -> Result<()> {
-    let server = Server::start()?;
-    let folder = tempfile::tempdir()?;
-    let house = House { server: &server, folder: folder.path() };
+/// Brings a vault into service by a charter of ada, ben and dee, with a login for each that is tied to them.
+fn bring_into_service(house: &House<'_>) -> Result<()> {
     let mut charter = "format = 1\nepoch = 1\n".to_owned();
     for name in ["ada", "ben", "dee"] {
         house.ok(name, &format!("ssh-keygen -q -t ed25519 -N '' -f {name}_key"))?;
         charter.push_str(&house.ok(name, &format!("keyturn person card --name {name} --ssh-key {name}_key.pub"))?);
-        std::fs::write(folder.path().join(format!("{name}.password")), format!("{name} battery staple\n"))?;
+        std::fs::write(house.folder.join(format!("{name}.password")), format!("{name} battery staple\n"))?;
     }
-    std::fs::write(folder.path().join("first.toml"), charter + CHARTER)?;
+    std::fs::write(house.folder.join("first.toml"), charter + CHARTER)?;
     house.ok("ada", "keyturn charter propose first.toml")?;
     for name in ["ada", "dee"] {
         house.ok(name, &format!("keyturn charter sign first.json --ssh-key {name}_key"))?;
@@ -196,17 +192,26 @@ fn in_service_people_sign_what_they_agree_to() -> Result<()> {
         house.ok("ben", &script)
     };
     let policy = "path \"sys/policies/acl/*\" { capabilities = [\"create\", \"read\", \"update\"] }\n";
-    std::fs::write(folder.path().join("staff.hcl"), policy)?;
+    std::fs::write(house.folder.join("staff.hcl"), policy)?;
     together("write sys/auth/userpass type=userpass")?;
     together("write sys/policies/acl/staff policy=@staff.hcl")?;
     for name in ["ada", "ben", "dee"] {
         together(&format!("write auth/userpass/users/{name} password=@{name}.password token_policies=staff"))?;
         house.ok(name, &format!("keyturn login --method userpass username={name} < {name}.password"))?;
         let id = house.ok(name, "keyturn read auth/token/lookup-self | sed -n 's/^entity_id  *//p'")?;
-        std::fs::write(folder.path().join("person.json"), format!("{{\"metadata\": {{\"person\": \"{name}\"}}}}"))?;
+        std::fs::write(house.folder.join("person.json"), format!("{{\"metadata\": {{\"person\": \"{name}\"}}}}"))?;
         together(&format!("write identity/entity/id/{} - < person.json", id.trim()))?;
     }
+    Ok(())
+}
 
+/// A vault by a charter, in service: ada asks for a change of policy; ben and dee sign with their SSH keys, and it takes effect.
+#[test]
+fn in_service_people_sign_what_they_agree_to() -> Result<()> {
+    let server = Server::start()?;
+    let folder = tempfile::tempdir()?;
+    let house = House { server: &server, folder: folder.path() };
+    bring_into_service(&house)?;
     std::fs::write(folder.path().join("app.hcl"), "path \"kv/app\" {\n  capabilities = [\"read\"]\n}\n")?;
     let asked = house.ok("ada", "keyturn request write sys/policies/acl/app policy=@app.hcl --reason 'a new shop'")?;
     let id = asked.split("keyturn redeem ").nth(1).and_then(|rest| rest.lines().next()).context("no id")?.to_owned();

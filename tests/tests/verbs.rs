@@ -75,3 +75,25 @@ fn mounts_move_and_methods_are_listed() -> Result<()> {
     terminal.fails("keyturn login --method nothing", "", 2)?;
     Ok(())
 }
+
+#[test]
+fn a_report_names_who_goes_around_a_rule() -> Result<()> {
+    let server = Server::start()?;
+    let terminal = Terminal::logged_in(&server)?;
+    ensure!(terminal.ok("keyturn report lone-wolf", "")?.contains("a root token"), "root is told");
+    let group = "control_group = { factor \"f\" { identity { group_names = [\"g\"] approvals = 1 } } }";
+    let staff = format!("path \"secret/prod\" {{ capabilities = [\"read\"]\n{group} }}");
+    terminal.ok("keyturn policy write staff -", &staff)?;
+    terminal.ok("keyturn report lone-wolf", "")?;
+    terminal.ok("keyturn policy write wide -", "path \"secret/*\" { capabilities = [\"read\"] }")?;
+    terminal.ok("keyturn token create --policy wide", "")?;
+    let output = terminal.run("keyturn report lone-wolf", "")?;
+    let printed = String::from_utf8(output.stdout)?;
+    ensure!(output.status.code() == Some(3), "{:?} {printed}", output.status);
+    ensure!(printed.contains("read: token token (accessor ") && printed.contains("by wide"), "{printed}");
+    let answer = terminal.run("keyturn report lone-wolf --path auth/token/ --format json", "")?;
+    let answer: Value = serde_json::from_slice(&answer.stdout)?;
+    ensure!(answer.pointer("/data/violations/0/pattern") == Some(&Value::from("secret/prod")), "{answer}");
+    ensure!(answer.pointer("/data/violations/1/pattern") == Some(&Value::from("auth/token/*")), "{answer}");
+    Ok(())
+}

@@ -19,6 +19,7 @@ pub mod client;
 pub mod custody;
 pub mod error;
 pub mod reply;
+pub mod report;
 pub mod requests;
 pub mod secret;
 pub mod tls;

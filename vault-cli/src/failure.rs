@@ -5,8 +5,11 @@ use std::process::ExitCode;
 use vault_api::ApiError;
 
 /// The exit codes, as the help shows them.
-pub(crate) const EXIT_CODES: &str = "Exit codes: 0 done · 1 refused or failed · 2 wrong usage, or the vault is sealed\n\
+pub(crate) const EXIT_CODES: &str = "Exit codes: 0 done · 1 refused or failed · 2 wrong usage, or the vault is sealed · 3 a report found violations\n\
     Addresses and tokens: KEYTURN_ADDR, KEYTURN_TOKEN, KEYTURN_CACERT, or VAULT_ADDR, VAULT_TOKEN, VAULT_CACERT";
+
+/// The exit code of a report that found violations.
+pub(crate) const EXIT_VIOLATIONS: u8 = 3;
 
 /// Why a command came to no good end.
 pub(crate) enum Failure {

@@ -27,6 +27,7 @@ pub mod quota;
 pub mod record_format;
 pub mod refusal;
 pub mod reply;
+pub mod report;
 pub mod request;
 pub mod seal;
 pub mod secret;

@@ -4,6 +4,8 @@
 //! stops with [`Interrupt::Fetch`]; the driver supplies the rows and calls once more. So engines read like plain
 //! code, do no IO, and every row they looked at is known: it becomes an expectation of their batch.
 
+use std::collections::HashMap;
+
 use crate::id::Revision;
 use crate::names::{Folder, Slot};
 use crate::question::{Answer, Question};
@@ -13,6 +15,9 @@ use crate::store::{Expect, FolderId, RowKey};
 
 /// Rows that were read, with their revisions; none where there is no row.
 pub(crate) type RowsRead = Vec<(RowKey, Option<Revision>)>;
+
+/// Most rows that are looked for one after another; of more, an index is kept.
+const ROWS_UNINDEXED_MAX: usize = 64;
 
 /// Why pure code stopped before its end.
 #[derive(Debug)]
@@ -64,6 +69,8 @@ pub struct Opened {
 #[derive(Default)]
 pub struct View {
     entries: Vec<(RowKey, Option<Opened>)>,
+    /// Where each row lies among them, once they are many.
+    places: HashMap<RowKey, usize>,
     presences: Vec<(RowKey, bool)>,
     lists: Vec<(FolderId, Vec<String>)>,
     answers: Vec<([u8; 32], Answer)>,
@@ -81,7 +88,7 @@ impl View {
         if let Some(noted) = &mut self.noted {
             noted.push(*slot.key());
         }
-        match self.entries.iter().position(|(key, _)| key == slot.key()) {
+        match self.place(slot.key()) {
             Some(position) => Ok(self.entries.get(position).and_then(|(_, opened)| opened.as_ref())),
             None => Err(self.want(Want::Entry(slot.clone()))),
         }
@@ -125,7 +132,7 @@ impl View {
     /// left out. The next read of a missing one stops the code.
     pub fn prefetch<'a>(&mut self, slots: impl IntoIterator<Item = &'a Slot>) {
         for slot in slots {
-            if !self.entries.iter().any(|(key, _)| key == slot.key()) {
+            if self.place(slot.key()).is_none() {
                 self.want(Want::Entry(slot.clone()));
             }
         }
@@ -137,7 +144,7 @@ impl View {
         let result = code(self);
         let noted = std::mem::replace(&mut self.noted, outer).unwrap_or_default();
         let revision = |key: &RowKey| {
-            let found = self.entries.iter().find(|(own, _)| own == key);
+            let found = self.place(key).and_then(|place| self.entries.get(place));
             found.and_then(|(_, opened)| opened.as_ref()).map(|opened| opened.revision)
         };
         (result, noted.iter().map(|key| (*key, revision(key))).collect())
@@ -151,6 +158,22 @@ impl View {
     /// Supplies an opened row, or the fact that there is none.
     pub fn supply_entry(&mut self, key: RowKey, opened: Option<Opened>) {
         self.entries.push((key, opened));
+        // Of a row that is supplied twice the first counts.
+        match self.entries.len() {
+            count if count <= ROWS_UNINDEXED_MAX => {}
+            count if self.places.is_empty() => {
+                let keys = self.entries.iter().map(|(key, _)| *key).zip(0..count);
+                self.places = keys.rev().collect();
+            }
+            count => drop(self.places.entry(key).or_insert(count - 1)),
+        }
+    }
+
+    fn place(&self, key: &RowKey) -> Option<usize> {
+        if self.places.is_empty() {
+            return self.entries.iter().position(|(own, _)| own == key);
+        }
+        self.places.get(key).copied()
     }
 
     /// Supplies whether a row is there.
@@ -181,5 +204,32 @@ impl View {
             self.wanted.push(want);
         }
         Interrupt::Fetch
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::{Domain, Names};
+    use crate::secret::SecretKey;
+
+    #[test]
+    fn few_rows_and_many_are_found_alike() {
+        let names = Names::new(&SecretKey::fill_with(|key| key.fill(1)));
+        let folder = names.root(Domain::System, "test");
+        let slots: Vec<Slot> = (0..200).map(|number: u8| names.entry(&folder, &number.to_string())).collect();
+        let mut view = View::default();
+        for (number, slot) in (0..).zip(&slots) {
+            assert!(view.entry(slot).is_err() && view.wanted().len() == 1);
+            for revision in [number, 1_000] {
+                let payload = SecretBytes::new(Vec::new());
+                view.supply_entry(*slot.key(), Some(Opened { revision: Revision(revision), payload }));
+            }
+            for (number, slot) in (0..=number).zip(&slots) {
+                assert_eq!(view.entry(slot).unwrap().map(|opened| opened.revision), Some(Revision(number)));
+            }
+        }
+        view.prefetch(&slots);
+        assert!(view.wanted().is_empty());
     }
 }

@@ -24,6 +24,7 @@ mod policy;
 mod raw;
 mod redeem;
 mod rekey;
+mod report;
 mod request;
 mod requests;
 mod seal;
@@ -111,6 +112,9 @@ pub(crate) enum Command {
     /// Devices that follow the audit log
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Reports: what one alone can do
+    #[command(subcommand)]
+    Report(report::Command),
     /// What custodians and operators do: new shares, root tokens, keys, snapshots
     #[command(subcommand)]
     Operator(operator::Command),
@@ -146,6 +150,7 @@ pub(crate) async fn run(command: Command, global: &Global) -> Result<ExitCode, F
         Command::Rekey(arguments) => rekey::run(arguments, global).await,
         Command::Seal => seal::run(global).await,
         Command::Status(arguments) => return status::run(arguments, global).await,
+        Command::Report(command) => return report::run(command, global).await,
         Command::Login(arguments) => login::run(arguments, global).await,
         Command::Kv(command) => kv::run(command, global).await,
         Command::Token(command) => token::run(command, global).await,

@@ -228,15 +228,7 @@ impl<'a> Judge<'a> {
 
     /// Finds a quorum of the charter by the name that a policy gives it.
     pub fn quorum(&self, name: &str) -> Option<&'a Quorum> {
-        let charter = self.charter()?;
-        match name {
-            "change" => Some(charter.change()),
-            "charter" => Some(charter.charter()),
-            _ => {
-                let name = name.strip_prefix("group.").unwrap_or(name);
-                charter.groups().iter().find(|(own, _)| own.as_str() == name).map(|(_, quorum)| quorum)
-            }
-        }
+        quorum_named(self.charter()?, name)
     }
 
     fn counts(&self, factor: &Factor, voter: &Voter) -> bool {
@@ -252,13 +244,8 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Lists the groups of an entity. In service no auth method makes an approver.
     fn groups_of(&self, entity: &Entity) -> Vec<&'a identity::Group> {
-        let groups = self.tables.groups();
-        let entity =
-            if self.tables.is_in_service() { Entity { aliases: Vec::new(), ..entity.clone() } } else { entity.clone() };
-        let found = groups.of(&entity).into_iter().filter_map(|id| groups.get(id)).map(AsRef::as_ref);
-        found.filter(|group| !(self.tables.is_in_service() && group.kind == GroupKind::External)).collect()
+        approving_groups(self.tables, self.tables.is_in_service(), entity)
     }
 
     fn words(&self, who: &Who) -> String {
@@ -273,6 +260,30 @@ impl<'a> Judge<'a> {
             },
         }
     }
+}
+
+/// Finds a quorum of a charter by the name that a policy gives it.
+pub(crate) fn quorum_named<'a>(charter: &'a Charter, name: &str) -> Option<&'a Quorum> {
+    match name {
+        "change" => Some(charter.change()),
+        "charter" => Some(charter.charter()),
+        _ => {
+            let name = name.strip_prefix("group.").unwrap_or(name);
+            charter.groups().iter().find(|(own, _)| own.as_str() == name).map(|(_, quorum)| quorum)
+        }
+    }
+}
+
+/// Lists the groups that make an entity an approver. In service no auth method does.
+pub(crate) fn approving_groups<'a>(
+    tables: &'a Tables,
+    is_in_service: bool,
+    entity: &Entity,
+) -> Vec<&'a identity::Group> {
+    let groups = tables.groups();
+    let entity = if is_in_service { Entity { aliases: Vec::new(), ..entity.clone() } } else { entity.clone() };
+    let found = groups.of(&entity).into_iter().filter_map(|id| groups.get(id)).map(AsRef::as_ref);
+    found.filter(|group| !(is_in_service && group.kind == GroupKind::External)).collect()
 }
 
 fn is_named(group: &identity::Group, name: &str) -> bool {

@@ -29,6 +29,8 @@ pub(crate) use held::{Draft, folder};
 pub(crate) use hold::{hold, not_there};
 pub use human::{Human, PERSON_METADATA};
 pub use judge::{FactorStanding, Judge, RuleStanding, Standing};
+pub(crate) use judge::{approving_groups, quorum_named};
+pub(crate) use power::{Place as PowerPlace, gives_power, places_of_power};
 pub(crate) use reach::check_rules;
 pub(crate) use redeem::{Bearer, carry_out, make_again};
 pub use redeem::{Grant, Redemption};
@@ -44,7 +46,7 @@ use crate::flow::{Approved, Denied, Held, Permitted};
 use crate::policy::ControlGroup;
 use crate::refusal::Refusal;
 use crate::view::{Interrupt, View};
-use power::{Place, gives_power};
+use power::Place;
 
 /// Decides whether a permitted request may go on.
 #[derive(Default)]

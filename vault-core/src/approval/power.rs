@@ -22,13 +22,13 @@ const SYSTEM: [&str; 13] = [
 
 /// Where a request goes: the kind of the mount and the path below it.
 #[derive(Clone, Copy)]
-pub(super) struct Place<'a> {
-    pub(super) kind: &'a str,
-    pub(super) below: &'a str,
+pub(crate) struct Place<'a> {
+    pub(crate) kind: &'a str,
+    pub(crate) below: &'a str,
 }
 
 /// Tells whether a request changes what somebody may do, so that nobody makes it alone.
-pub(super) fn gives_power(operation: Operation, path: &str, place: Option<Place<'_>>, access: Access) -> bool {
+pub(crate) fn gives_power(operation: Operation, path: &str, place: Option<Place<'_>>, access: Access) -> bool {
     if matches!(operation, Operation::Read | Operation::List) || access == Access::Open {
         return false;
     }
@@ -42,6 +42,12 @@ pub(super) fn gives_power(operation: Operation, path: &str, place: Option<Place<
         return !below.starts_with("lookup/");
     }
     SYSTEM.iter().any(|start| path.starts_with(start) || Some(path) == start.strip_suffix('/'))
+}
+
+/// Lists patterns that paths which give power are told apart by from those that give none, besides the routes of mounts.
+pub(crate) fn places_of_power() -> impl Iterator<Item = String> {
+    let system = SYSTEM.iter().flat_map(|start| [format!("{start}*"), start.trim_end_matches('/').to_owned()]);
+    system.chain(["auth/*", "auth/token/*", "auth/token/roles/*", "identity/*", "identity/lookup/*"].map(str::to_owned))
 }
 
 /// Tells what the machines of people and applications do with logins that are theirs already, by roles and users that

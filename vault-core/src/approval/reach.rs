@@ -16,7 +16,7 @@ use crate::refusal::Refusal;
 /// # Errors
 /// Refuses a rule that not even everybody together could meet, with the factor that lacks people.
 pub(crate) fn check_rules(policy: &Policy, judge: &Judge<'_>) -> Result<(), Refusal> {
-    policy.control_groups().try_for_each(|rule| check(rule, judge))
+    policy.control_groups().try_for_each(|(_, rule)| check(rule, judge))
 }
 
 fn check(rule: &ControlGroup, judge: &Judge<'_>) -> Result<(), Refusal> {

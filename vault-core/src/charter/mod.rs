@@ -181,7 +181,7 @@ impl Charter {
         people.iter().filter_map(|person| self.person(person)).map(|person| person.name.clone()).collect()
     }
 
-    fn indexed(&self) -> impl Iterator<Item = (PersonIndex, &Person)> {
+    pub(crate) fn indexed(&self) -> impl Iterator<Item = (PersonIndex, &Person)> {
         (0..=u8::MAX).map(PersonIndex).zip(&self.people)
     }
 

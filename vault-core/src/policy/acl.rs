@@ -117,6 +117,11 @@ impl Acl {
             })
     }
 
+    /// Tells whether the rules grant a capability at a path, to a request with the right fields and the right wrapping.
+    pub(crate) fn grants(&self, path: &str, capability: Capability) -> bool {
+        self.root || self.decisive(path, capability).is_some_and(|grant| grant.capabilities.grants(capability))
+    }
+
     /// Lists what holds a request back: the rules of every pattern that fits the path, so that a more specific path does
     /// not undo one. Nothing holds root back.
     pub fn control_groups(&self, path: &str, capability: Capability) -> Vec<ControlGroup> {

@@ -37,6 +37,11 @@ impl Gap {
         Self { first, middle: texts.collect(), last }
     }
 
+    /// Gives the texts around the gaps.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
+        [&self.first].into_iter().chain(&self.middle).chain([&self.last]).map(String::as_str)
+    }
+
     /// Gives how many bytes of a segment the gap can cover at most, if it fits: all of them, or with `any_rest` a
     /// beginning of the segment.
     pub(super) fn covers(&self, segment: &str, any_rest: bool) -> Option<usize> {

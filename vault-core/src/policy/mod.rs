@@ -14,6 +14,7 @@ mod rules;
 mod syntax;
 mod template;
 mod tree;
+mod witness;
 mod wrapping;
 
 pub use acl::{Acl, Ask};
@@ -21,6 +22,7 @@ pub use capability::Capability;
 pub use control_group::{Applies, Binds, ControlGroup, Factor, Who};
 pub use password::PasswordPolicy;
 pub use template::{AliasFacts, EntityFacts, GroupFacts, IdentityFacts};
+pub(crate) use witness::{Area, Budget, Landmarks, OPERATING, Scope, granting};
 
 use rules::{Rule, RulePath};
 
@@ -69,11 +71,6 @@ impl Policy {
     /// Tells whether the rules depend on who asks: whether a path holds a template.
     pub fn is_templated(&self) -> bool {
         self.rules.iter().any(|rule| matches!(rule.path, RulePath::Templated(_)))
-    }
-
-    /// Lists what holds requests back.
-    pub fn control_groups(&self) -> impl Iterator<Item = &ControlGroup> {
-        self.rules.iter().filter_map(|rule| rule.control_group.as_deref())
     }
 
     /// Gives the text as it was written.

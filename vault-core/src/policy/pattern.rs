@@ -95,6 +95,11 @@ impl Pattern {
         &self.text
     }
 
+    /// Writes the pattern as a policy does, without leading slash.
+    pub(super) fn written(&self) -> String {
+        if self.any_rest { format!("{}*", self.text) } else { self.text.clone() }
+    }
+
     /// Gives the segments, and whether a `*` stands at the end.
     pub(super) fn pieces(&self) -> (Vec<Piece>, bool) {
         let piece = |segment| if segment == "+" { Piece::Plus } else { Piece::Literal(String::from(segment)) };

@@ -58,6 +58,7 @@ pub struct GroupFacts {
 /// A path with templates, parsed once when the policy is written.
 #[derive(Clone, Debug)]
 pub(super) struct Template {
+    written: String,
     segments: Vec<Vec<Part>>,
     /// Whether a `*` stood at the end.
     any_rest: bool,
@@ -118,7 +119,12 @@ impl Template {
         let sample: String = parts.iter().map(|part| part.text().unwrap_or("x")).collect();
         Pattern::checked(&sample, written)?;
         let any_rest = texts().next_back().is_some_and(|text| text.ends_with('*'));
-        Ok(Self { segments: into_segments(parts, any_rest), any_rest })
+        Ok(Self { written: path.to_owned(), segments: into_segments(parts, any_rest), any_rest })
+    }
+
+    /// Gives the path as the policy writes it, without leading slash.
+    pub(super) fn written(&self) -> &str {
+        &self.written
     }
 
     /// Fills in the values of one identity; `None` if one is missing or could change what the pattern means.

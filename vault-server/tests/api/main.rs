@@ -26,6 +26,7 @@ mod leases;
 mod metrics;
 mod oidc;
 mod quotas;
+mod reports;
 mod rotation;
 mod seal;
 mod service_model;

@@ -19,6 +19,7 @@ mod policies;
 pub mod public;
 mod quotas;
 mod remount;
+mod reports;
 mod requests;
 mod rotate;
 mod routes;

@@ -2,8 +2,8 @@
 
 use super::{
     absent, audit, capabilities, control_groups, counters, delegations, done, host, leases, locked_users, metrics,
-    mounts, openapi, password_policies, plugins, policies, quotas, remount, requests, rotate, seal, snapshot, tune, ui,
-    wrapping,
+    mounts, openapi, password_policies, plugins, policies, quotas, remount, reports, requests, rotate, seal, snapshot,
+    tune, ui, wrapping,
 };
 use crate::engines::Route;
 use crate::engines::transit::tools;
@@ -136,6 +136,7 @@ pub(super) static ROUTES: &[Route] = &[
         "Lists votes that were handed on, and hands one's own on",
     ),
     Route::new("delegations/{id}", &[(Delete, delegations::revoke)], "Takes one's vote back"),
+    Route::sudo("reports/lone-wolf", &[(Read, reports::lone_wolf)], "Tells what one alone can do"),
     Route::new("internal/ui/mounts", &[(Read, ui::all)], "Lists the mounts that the caller can reach"),
     Route::new("internal/ui/mounts/{path*}", &[(Read, ui::one)], "Describes the mount of a path"),
     Route::sudo(
