@@ -16,7 +16,11 @@ pub(crate) struct House {
 
 impl House {
     pub(crate) async fn new(control_group: &str) -> Self {
-        let vault = TestVault::ready().await;
+        Self::over(TestVault::ready().await, control_group).await
+    }
+
+    /// Furnishes a vault of the test's own.
+    pub(crate) async fn over(vault: TestVault, control_group: &str) -> Self {
         vault.expect(204, "POST", "sys/auth/userpass", Some(json!({"type": "userpass"}))).await;
         let policy = |path: &str, rest: &str| {
             format!(
@@ -85,7 +89,7 @@ fn error(answer: &Value) -> String {
 }
 
 const TWO: &str = "factor \"leads\" { identity { group_names = [\"leads\"] approvals = 2 } }";
-const ONE: &str = "factor \"leads\" { identity { group_names = [\"leads\"] approvals = 1 } }";
+pub(crate) const ONE: &str = "factor \"leads\" { identity { group_names = [\"leads\"] approvals = 1 } }";
 
 #[tokio::test]
 async fn a_client_of_control_groups_finds_what_it_knows() {
