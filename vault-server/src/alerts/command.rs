@@ -19,6 +19,7 @@ const RUN_TIME_MAX: Duration = Duration::from_secs(10);
 pub(super) struct Program {
     program: PathBuf,
     arguments: Vec<String>,
+    run_time_max: Duration,
 }
 
 /// Ends the program with all that it has started, unless it has ended by itself: until then nobody else has its number.
@@ -44,7 +45,7 @@ impl Drop for Group {
 
 impl Program {
     pub(super) fn new(settings: &CommandSettings) -> Self {
-        Self { program: settings.program.clone(), arguments: settings.arguments.clone() }
+        Self { program: settings.program.clone(), arguments: settings.arguments.clone(), run_time_max: RUN_TIME_MAX }
     }
 
     async fn run(&self, notice: &Notice) -> Result<(), Failure> {
@@ -71,12 +72,14 @@ impl Program {
             }
         };
         let run = async { tokio::join!(feed, child.wait()).1 };
-        let ended = tokio::time::timeout(RUN_TIME_MAX, run).await;
+        let ended = tokio::time::timeout(self.run_time_max, run).await;
         if ended.is_ok() {
             group.leader = None;
         }
         match ended {
-            Err(_) => Err(Failure::Unreachable(format!("it has not ended within {} seconds", RUN_TIME_MAX.as_secs()))),
+            Err(_) => {
+                Err(Failure::Unreachable(format!("it has not ended within {} seconds", self.run_time_max.as_secs())))
+            }
             Ok(Err(error)) => Err(Failure::Unreachable(error.to_string())),
             Ok(Ok(status)) if status.success() => Ok(()),
             Ok(Ok(status)) => Err(Failure::Refused(status.to_string())),
@@ -95,5 +98,62 @@ impl Channel for Program {
 
     fn deliver<'a>(&'a self, notice: &'a Notice) -> Delivering<'a> {
         Box::pin(self.run(notice))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use vault_core::notice::Event;
+
+    use super::super::tests::notice;
+    use super::*;
+
+    /// Tells whether a process runs: one that nobody has waited for is a zombie, which does not.
+    fn runs(id: &str) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", id.trim())).unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+    }
+
+    async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+        let began = Instant::now();
+        while !holds() {
+            assert!(began.elapsed() < Duration::from_secs(60), "{what}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_program_that_is_given_up_ends_with_all_that_it_started() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("id");
+        let script = "sleep 600 & echo $! > \"$0.part\"; mv \"$0.part\" \"$0\"; wait";
+        let program = Program {
+            program: "/bin/sh".into(),
+            arguments: vec!["-c".to_owned(), script.to_owned(), file.display().to_string()],
+            run_time_max: Duration::from_secs(600),
+        };
+        let told = notice(Event::Waits);
+        tokio::select! {
+            ended = program.run(&told) => panic!("{ended:?}"),
+            () = until("it starts nothing", || file.exists()) => {}
+        }
+        let id = std::fs::read_to_string(file).unwrap();
+        until("what it started still runs", || !runs(&id)).await;
+    }
+
+    #[tokio::test]
+    async fn a_program_that_hangs_is_given_up() {
+        let arguments = vec!["600".to_owned()];
+        let program = Program { program: "/bin/sleep".into(), arguments, run_time_max: Duration::from_millis(50) };
+        let failure = program.run(&notice(Event::Waits)).await.unwrap_err();
+        assert!(matches!(&failure, Failure::Unreachable(reason) if reason.contains("has not ended")), "{failure:?}");
+    }
+
+    #[tokio::test]
+    async fn a_program_that_is_not_there_is_no_panic() {
+        let program = Program { program: "/nowhere/at/all".into(), arguments: Vec::new(), run_time_max: RUN_TIME_MAX };
+        assert!(matches!(program.run(&notice(Event::Waits)).await, Err(Failure::Unreachable(_))));
     }
 }

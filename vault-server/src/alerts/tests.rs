@@ -8,7 +8,7 @@ use crate::config::WebhookFormat;
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000_000_000);
 
-fn notice(event: Event) -> Notice {
+pub(super) fn notice(event: Event) -> Notice {
     Notice {
         id: "abc.waits".to_owned(),
         at: NOW.after(Span(60)),

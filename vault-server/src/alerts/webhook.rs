@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use data_encoding::HEXLOWER;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use vault_core::notice::{Event, Line, Notice};
@@ -64,12 +64,13 @@ impl Webhook {
         }
         let response = request.send().await.map_err(|error| setup(describe(&error.without_url())))?;
         let status = response.status();
-        match status.as_u16() {
-            200..=299 => Ok(()),
-            // Too slow, too early, too many, or out of order: the same notice may well be taken later, and so with others.
-            408 | 425 | 429 | 500..=599 => Err(Failure::Unreachable(format!("it answered with status {status}"))),
-            _ => Err(Failure::Refused(format!("it answered with status {status}"))),
+        if status.is_success() {
+            return Ok(());
         }
+        let reason = format!("it answered with status {status}");
+        // Whoever is out of order, or says when to come again as those do who are asked too often, takes no other notice now.
+        let is_busy = status.is_server_error() || response.headers().contains_key(RETRY_AFTER);
+        Err(if is_busy { Failure::Unreachable(reason) } else { Failure::Refused(reason) })
     }
 }
 

@@ -5,7 +5,7 @@
 //! vault are not held while a channel is waited for.
 
 use std::collections::{HashMap, HashSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
@@ -28,6 +28,12 @@ const CLAIMS_MAX: usize = 16;
 
 /// How long one try may take, whatever the channel does.
 const TRY_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// How long a round begins further tries: a slow channel keeps the others waiting no longer.
+const ROUND_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// Most rounds before the outbox is read again, and with it what came meanwhile.
+const ROUNDS_BEFORE_READING_MAX: usize = 8;
 
 /// Longest rest of a channel that could not be reached; new notices wait no longer for it once it is back.
 const REST_MAX: Span = Span(300);
@@ -136,7 +142,7 @@ impl Vault {
         let mut outbox = self.outbox(&open).await?;
         self.tidy_outbox(&open, &mut outbox).await?;
         drop(open);
-        loop {
+        for _ in 0..ROUNDS_BEFORE_READING_MAX {
             let left = outbox.iter().filter(|outgoing| is_wanted(outgoing, channels)).count();
             self.metrics.notices_waiting.set(i64::try_from(left).unwrap_or(i64::MAX));
             let claims = room.claims(&outbox, channels, self.environment.now());
@@ -148,6 +154,7 @@ impl Vault {
                 return Ok(None);
             }
         }
+        Ok(Some(self.environment.now()))
     }
 
     /// Reads the outbox, in the order in which things happened.
@@ -317,12 +324,13 @@ async fn try_all(channels: &Channels, outbox: &[Outgoing], claims: &[Claim]) -> 
     ends
 }
 
-/// Tries one after the other, until the channel cannot be reached.
+/// Tries one after the other, until the channel cannot be reached or the time of the round is over.
 async fn try_in_turn(way: &dyn Channel, own: Vec<(Claim, Notice)>) -> Vec<(Claim, End)> {
+    let began = Instant::now();
     let mut is_reachable = true;
     let mut ends = Vec::with_capacity(own.len());
     for (claim, notice) in own {
-        let end = if is_reachable {
+        let end = if is_reachable && began.elapsed() < ROUND_TIME_MAX {
             match tokio::time::timeout(TRY_TIME_MAX, way.deliver(&notice)).await {
                 Ok(Ok(())) => End::Delivered,
                 Ok(Err(failure)) => End::Failed(failure),

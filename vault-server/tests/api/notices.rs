@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::response::IntoResponse;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -42,11 +43,16 @@ struct Script {
     posted: mpsc::UnboundedSender<Posted>,
 }
 
-async fn note(State(script): State<Arc<Script>>, headers: HeaderMap, body: Bytes) -> StatusCode {
+async fn note(State(script): State<Arc<Script>>, headers: HeaderMap, body: Bytes) -> impl IntoResponse {
     let authorization = headers.get("authorization").map(|value| value.to_str().unwrap().to_owned());
     script.posted.send(Posted { authorization, body: serde_json::from_slice(&body).unwrap() }).unwrap();
     let turn = script.answered.fetch_add(1, Ordering::SeqCst).min(script.statuses.len() - 1);
-    StatusCode::from_u16(script.statuses[turn]).unwrap()
+    let status = StatusCode::from_u16(script.statuses[turn]).unwrap();
+    let hint = (status == StatusCode::TOO_MANY_REQUESTS).then_some([("retry-after", "1")]);
+    match hint {
+        Some(hint) => (status, hint).into_response(),
+        None => status.into_response(),
+    }
 }
 
 impl Listener {
@@ -159,6 +165,35 @@ async fn what_is_not_taken_keeps_no_other_notice_waiting() {
 }
 
 #[tokio::test]
+async fn who_is_asked_too_often_is_left_alone_for_a_while() {
+    let mut busy = Listener::start(&[429, 200]).await;
+    let house = house(&busy.settings()).await;
+    let ann = house.login("ann").await;
+    let (_, first) = house.ask(&ann, "GET", "secret/data/prod/root", None).await;
+    assert_eq!(busy.next().await.body["request"], json!(first));
+    until(&house.vault, &counted("webhook", "failed"), "1").await;
+    let (_, second) = house.ask(&ann, "GET", "secret/data/prod/root", None).await;
+    until(&house.vault, "keyturn_notices_waiting", "2").await;
+    assert!(busy.posted.try_recv().is_err());
+    house.vault.clock.advance_seconds(2);
+    let told = [busy.next().await.body["request"].clone(), busy.next().await.body["request"].clone()];
+    assert!(told.contains(&json!(first)) && told.contains(&json!(second)), "{told:?}");
+    until(&house.vault, &counted("webhook", "failed"), "1").await;
+}
+
+/// Holds a notice against everything that is secret, and tries what can be done with the name that it gives.
+async fn gives_nothing_away(house: &House, posted: &Posted, secrets: &[String]) {
+    assert_eq!(posted.authorization, None);
+    let text = posted.body.to_string();
+    assert!(secrets.iter().all(|secret| !text.contains(secret.as_str())), "{text}");
+    let id = posted.body["request"].as_str().unwrap();
+    house.vault.expect_as(id, 403, "GET", "auth/token/lookup-self", None).await;
+    house.vault.expect_as(id, 400, "POST", "sys/wrapping/unwrap", None).await;
+    let body = Some(json!({ "accessor": id }));
+    house.vault.expect_as("", 403, "POST", "sys/control-group/authorize", body).await;
+}
+
+#[tokio::test]
 async fn people_are_told_whatever_becomes_of_a_request_and_nothing_that_is_secret() {
     let mut listener = Listener::start(&[200]).await;
     let house = house(&listener.settings()).await;
@@ -220,15 +255,7 @@ async fn people_are_told_whatever_becomes_of_a_request_and_nothing_that_is_secre
     let denied = told.iter().find(|posted| posted.body["event"] == json!("denied")).unwrap();
     assert_eq!(denied.body["remark"], json!("not on a Friday"));
     for posted in &told {
-        assert_eq!(posted.authorization, None);
-        let text = posted.body.to_string();
-        assert!(secrets.iter().all(|secret| !text.contains(secret.as_str())), "{text}");
-        // What names a request lets nobody do anything: neither as a token nor without one.
-        let id = posted.body["request"].as_str().unwrap();
-        house.vault.expect_as(id, 403, "GET", "auth/token/lookup-self", None).await;
-        house.vault.expect_as(id, 400, "POST", "sys/wrapping/unwrap", None).await;
-        let body = Some(json!({ "accessor": id }));
-        house.vault.expect_as("", 403, "POST", "sys/control-group/authorize", body).await;
+        gives_nothing_away(&house, posted, &secrets).await;
     }
 }
 
