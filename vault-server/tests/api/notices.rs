@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use vault_server::config::{CommandSettings, MailSettings, MailTls, NoticeSettings, WebhookFormat, WebhookSettings};
 use vault_server::storage::Storage;
+use vault_server::storage::faults::{Faults, FaultyStorage};
 use vault_server::storage::memory::MemoryStorage;
 use vault_server::storage::sqlite::SqliteStorage;
 
@@ -98,19 +99,23 @@ async fn house_over(storage: Arc<dyn Storage>, settings: &NoticeSettings) -> Hou
 
 /// Waits until metrics say something.
 async fn until(vault: &TestVault, series: &str, value: &str) {
-    let line = format!("{series} {value}");
+    until_it_is(vault, series, &|seen| seen == value).await;
+}
+
+async fn until_it_is(vault: &TestVault, series: &str, is_due: &(dyn Fn(&str) -> bool + Sync)) {
     let seen = async {
         loop {
             let path = "sys/metrics?format=prometheus";
             let request = http::Request::get(format!("/v1/{path}")).header("x-vault-token", &vault.root);
             let (_, body) = vault.send_raw(request.body(axum::body::Body::empty()).unwrap()).await;
-            if std::str::from_utf8(&body).unwrap().lines().any(|own| own == line) {
+            let text = std::str::from_utf8(&body).unwrap();
+            if text.lines().filter_map(|line| line.strip_prefix(series)?.strip_prefix(' ')).any(is_due) {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(WAIT_MAX, seen).await.unwrap_or_else(|_| panic!("metrics never said {line}"));
+    tokio::time::timeout(WAIT_MAX, seen).await.unwrap_or_else(|_| panic!("metrics never said it of {series}"));
 }
 
 fn counted(channel: &str, outcome: &str) -> String {
@@ -428,6 +433,30 @@ async fn what_waited_when_the_server_stopped_is_told_after_unsealing() {
     vault.unseal().await;
     let told = sound.next().await.body;
     assert_eq!((&told["request"], &told["event"]), (&json!(id), &json!("waits")));
+}
+
+/// Were a try noted only after it, a store that is full would make people hear the same thing again and again.
+#[tokio::test]
+async fn while_the_store_cannot_be_written_nobody_is_told_over_and_over() {
+    let faults = Arc::new(Faults::default());
+    let storage = Arc::new(FaultyStorage::new(Arc::new(MemoryStorage::default()), Arc::clone(&faults)));
+    let mut listener = Listener::start(&[503, 200]).await;
+    let house = house_over(storage, &listener.settings()).await;
+    house.ask(&house.login("ann").await, "GET", "secret/data/prod/root", None).await;
+    let id = listener.next().await.body["id"].clone();
+    until(&house.vault, &counted("webhook", "failed"), "1").await;
+    faults.commits_fail.store(true, Ordering::SeqCst);
+    for tries in 1..=3 {
+        house.vault.clock.advance_seconds(30);
+        // It may be that the store failed before the end of the first try was noted.
+        let is_due = |seen: &str| seen.parse::<u64>().unwrap() >= tries;
+        until_it_is(&house.vault, "keyturn_storage_commits_total{outcome=\"failed\"}", &is_due).await;
+    }
+    assert!(listener.posted.try_recv().is_err());
+    faults.commits_fail.store(false, Ordering::SeqCst);
+    house.vault.clock.advance_seconds(30);
+    assert_eq!(listener.next().await.body["id"], id);
+    until(&house.vault, "keyturn_notices_waiting", "0").await;
 }
 
 #[tokio::test]
