@@ -92,6 +92,7 @@ impl Bench {
             now: NOW,
             keyring: KeyringFacts { term: Term::FIRST, installed_at: NOW, encryptions: 0 },
             vault: VaultId([1; 16]),
+            tells: false,
         };
         let mut view = View::default();
         loop {

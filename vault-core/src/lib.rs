@@ -19,6 +19,7 @@ pub mod keys;
 pub mod mounts;
 pub mod names;
 pub mod network;
+pub mod notice;
 pub mod path;
 pub mod policy;
 pub mod purge;

@@ -1,8 +1,13 @@
 //! The settings file: TOML, every field checked with its line; see docs/config.md.
 
+mod notices;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+pub use notices::{
+    CommandSettings, MailSettings, MailTls, NoticeSettings, WebhookAddress, WebhookFormat, WebhookSettings,
+};
 use serde::Deserialize;
 
 /// Largest settings file that is read.
@@ -28,6 +33,9 @@ pub struct Settings {
     /// Within which bounds snapshots are taken and restored.
     #[serde(default)]
     pub snapshot: SnapshotSettings,
+    /// Who is told of requests that wait for people.
+    #[serde(default)]
+    pub notices: NoticeSettings,
     /// What the server's own log says.
     #[serde(default)]
     pub log: LogSettings,
@@ -238,6 +246,7 @@ impl Settings {
         {
             *path = folder.join(&path);
         }
+        settings.notices.join(folder);
         Ok(settings)
     }
 
@@ -261,6 +270,7 @@ impl Settings {
         }
         self.check_tls()?;
         self.check_storage()?;
+        self.notices.check()?;
         if !matches!(self.log.level.as_str(), "error" | "warn" | "info" | "debug" | "trace") {
             return Err(("level", "must be error, warn, info, debug or trace".to_owned()));
         }

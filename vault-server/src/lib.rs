@@ -1,6 +1,7 @@
 //! The Keyturn server: drives the core and adapts it to HTTP, TLS, disk and clock.
 #![forbid(unsafe_code)]
 
+pub mod alerts;
 pub mod audit_log;
 pub mod config;
 pub mod driver;

@@ -1,6 +1,6 @@
 //! The world outside, as pure code may ask it: password hashes, which take long on purpose, and other servers.
 
-mod http;
+pub(crate) mod http;
 
 use std::sync::Arc;
 

@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use vault_core::seal;
 use vault_core::time::Span;
 
+use crate::alerts::Channels;
 use crate::audit_log::AuditLog;
 use crate::audit_log::devices::DeviceRules;
 use crate::config::{ListenerSettings, Settings, TlsSettings};
@@ -95,6 +96,7 @@ async fn open_vault(settings: &Settings) -> anyhow::Result<Arc<Vault>> {
         seal: seal::SealSettings { attempt_span: Span(settings.seal.attempt_seconds_max) },
         checkup_span: Span(settings.custody.checkup_days.saturating_mul(86_400)),
         snapshots: snapshot_settings(settings),
+        channels: Channels::of(&settings.notices),
         devices: DeviceRules {
             directory: settings.audit.devices_directory.clone(),
             addresses: settings.audit.devices_addresses.clone(),

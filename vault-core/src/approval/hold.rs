@@ -9,10 +9,12 @@ use super::human::Human;
 use super::judge::Judge;
 use super::shown;
 use super::statement::{CharterInForce, StatedRequester, Statement, TEXT_LENGTH_BYTES_MAX, salted};
+use super::tell::tell;
 use crate::auth::token::{self, Token, TokenId, Wrapped, draw_accessor, draw_token};
 use crate::charter::Digest;
-use crate::engines::{Call, Change, Step, try_out};
+use crate::engines::{Call, Change, Effect, Step, try_out};
 use crate::identity::Entity;
+use crate::notice::Event;
 use crate::policy::{Binds, ControlGroup};
 use crate::refusal::{Class, Refusal};
 use crate::reply::{Reply, WrapInfo};
@@ -84,6 +86,7 @@ pub(crate) fn hold(
     changes.push(Change::Put { slot: token::wrapped_slot(call.names, &wrapping), payload: draft.encode()? });
     changes.push(held.store(call.names)?);
     changes.push(asker.store(call.names, &held.requester.human)?);
+    changes.extend(tell(call, &held, Event::Waits)?);
     let info = WrapInfo {
         token: text,
         accessor: id,
@@ -94,7 +97,7 @@ pub(crate) fn hold(
         is_held: true,
     };
     let noted = vec![("held_request", held.id.clone()), ("statement", held.statement)];
-    Ok(Step::commit(Reply::Wrapped(info), changes).noting(noted))
+    Ok(Step::commit(Reply::Wrapped(info), changes).noting(noted).then(Effect::DeliverNotices))
 }
 
 fn requester(call: &Call<'_>) -> Result<Requester, Refusal> {

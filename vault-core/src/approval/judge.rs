@@ -248,6 +248,18 @@ impl<'a> Judge<'a> {
         approving_groups(self.tables, self.tables.is_in_service(), entity)
     }
 
+    /// Says who must agree, in words.
+    pub(super) fn waits_for(&self, rules: &[ControlGroup]) -> String {
+        let mut words: Vec<String> = Vec::new();
+        for factor in rules.iter().flat_map(|rule| &rule.factors) {
+            let needed = self.words(&factor.who);
+            if !words.contains(&needed) {
+                words.push(needed);
+            }
+        }
+        words.join(" and ")
+    }
+
     fn words(&self, who: &Who) -> String {
         match who {
             Who::Groups { names, ids, approvals } => {

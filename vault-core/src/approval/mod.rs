@@ -19,6 +19,7 @@ mod redeem;
 mod settings;
 mod shown;
 mod statement;
+mod tell;
 mod votes;
 
 pub(crate) use affects::affected;
@@ -39,7 +40,8 @@ pub use statement::{
     APPROVAL_PAYLOAD_TYPE, CharterInForce, DENIAL_PAYLOAD_TYPE, StatedRequester, Statement, StatementError,
     TEXT_LENGTH_BYTES_MAX, is_body,
 };
-pub(crate) use votes::{Part, Visitor};
+pub(crate) use tell::tell;
+pub(crate) use votes::{Agreed, Part, Visitor};
 
 use crate::engines::Surroundings;
 use crate::flow::{Approved, Denied, Held, Permitted};

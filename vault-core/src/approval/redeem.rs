@@ -8,9 +8,11 @@ use super::hold::{Drawn, not_there, read_before, state};
 use super::human::Human;
 use super::judge::Judge;
 use super::statement::salted;
+use super::tell::tell;
 use crate::auth::token::{self, TokenId};
-use crate::engines::{Call, Change, Step, decide, try_out};
+use crate::engines::{Call, Change, Effect, Step, decide, try_out};
 use crate::id::RequestId;
+use crate::notice::Event;
 use crate::path::RequestPath;
 use crate::policy::ControlGroup;
 use crate::refusal::Refusal;
@@ -140,6 +142,7 @@ impl Grant {
             spend.extend(super::votes::close(call, &held, view)?);
         }
         spend.push(held.store(call.names)?);
+        spend.extend(tell(call, &held, Event::Released)?);
         Ok(Self { held, spend, expects: view.expectations().collect() })
     }
 }
@@ -166,7 +169,7 @@ pub(crate) fn carry_out(
             return stale(call, held, view);
         }
     }
-    decide(call, view, rng)
+    Ok(decide(call, view, rng)?.then(Effect::DeliverNotices))
 }
 
 fn stale(call: &Call<'_>, held: &HeldRequest, view: &mut View) -> Result<Step, Interrupt> {
@@ -175,6 +178,8 @@ fn stale(call: &Call<'_>, held: &HeldRequest, view: &mut View) -> Result<Step, I
     stale.state = State::Stale { at: call.now };
     let mut changes = super::votes::close(call, &stale, view)?;
     changes.push(stale.store(call.names)?);
+    // Named by the use that the gate has spent, so that it replaces the notice of the release.
+    changes.extend(tell(call, held, Event::Stale)?);
     let text = "what is there has changed since this was asked for, so that people agreed to something else: ask anew";
-    Ok(Step::refuse(Refusal::invalid(text), changes))
+    Ok(Step::refuse(Refusal::invalid(text), changes).then(Effect::DeliverNotices))
 }

@@ -7,10 +7,12 @@ use super::hold::not_there;
 use super::human::Human;
 use super::judge::{Judge, Standing};
 use super::statement::{APPROVAL_PAYLOAD_TYPE, DENIAL_PAYLOAD_TYPE, TEXT_LENGTH_BYTES_MAX};
+use super::tell::tell;
 use crate::auth::token;
 use crate::engines::{Call, Change};
 use crate::envelope::Envelope;
 use crate::identity::{self, Entity};
+use crate::notice::Event;
 use crate::refusal::Refusal;
 use crate::view::{Interrupt, View};
 
@@ -32,6 +34,18 @@ pub(crate) enum Part {
     Delegate,
     /// Their vote is kept and does not count.
     Trainee,
+}
+
+/// A request to which somebody has said yes.
+pub(crate) struct Agreed {
+    /// The request with their vote.
+    pub(crate) held: HeldRequest,
+    /// Where it stands with it.
+    pub(crate) standing: Standing,
+    /// Whether it was this vote that it waited for.
+    pub(crate) completes: bool,
+    /// What is stored of it.
+    pub(crate) changes: Vec<Change>,
 }
 
 impl<'a> Visitor<'a> {
@@ -118,12 +132,7 @@ impl<'a> Visitor<'a> {
     /// # Errors
     /// Stops when something must be fetched first; refuses the requester and whoever is to them as one human, and an
     /// approval that is not signed by the caller over this very request.
-    pub(crate) fn approve(
-        &self,
-        id: &str,
-        envelope: Option<&str>,
-        view: &mut View,
-    ) -> Result<(HeldRequest, Standing, Vec<Change>), Interrupt> {
+    pub(crate) fn approve(&self, id: &str, envelope: Option<&str>, view: &mut View) -> Result<Agreed, Interrupt> {
         let (mut held, part) = self.open(id, view)?;
         if part == Part::Requester || self.is_of_requester(&held, view)? {
             return Err(Refusal::denied_because("you asked for this: others must agree to it").into());
@@ -143,6 +152,7 @@ impl<'a> Visitor<'a> {
             key,
             envelope: envelope.map(str::to_owned),
         };
+        let was_approved = self.judge().judge(&held, view)?.is_approved;
         held.votes.retain(|other| other.human != vote.human);
         if held.votes.len() >= VOTES_MAX {
             return Err(Refusal::invalid("the request has as many votes as are kept").into());
@@ -150,7 +160,7 @@ impl<'a> Visitor<'a> {
         held.votes.push(vote);
         let standing = self.judge().judge(&held, view)?;
         changes.push(held.store(self.call.names)?);
-        Ok((held, standing, changes))
+        Ok(Agreed { completes: standing.is_approved && !was_approved, held, standing, changes })
     }
 
     /// Says what the caller's vote is worth, and gives the change that spends a use of a delegation.
@@ -198,6 +208,7 @@ impl<'a> Visitor<'a> {
         let mut changes = take_away(self.call, &held, view)?;
         changes.push(asker.store(self.call.names, &held.requester.human)?);
         changes.push(held.store(self.call.names)?);
+        changes.extend(tell(self.call, &held, Event::Denied)?);
         Ok((held, changes))
     }
 
@@ -214,6 +225,7 @@ impl<'a> Visitor<'a> {
         held.state = State::Cancelled { by: self.entity.name.clone(), at: self.call.now };
         let mut changes = close(self.call, &held, view)?;
         changes.push(held.store(self.call.names)?);
+        changes.extend(tell(self.call, &held, Event::Cancelled)?);
         Ok((held, changes))
     }
 

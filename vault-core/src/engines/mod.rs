@@ -64,6 +64,8 @@ pub struct Call<'a> {
     pub keyring: KeyringFacts,
     /// Names the vault.
     pub vault: VaultId,
+    /// Whether anybody is told of requests that wait: see [`crate::notice`].
+    pub tells: bool,
 }
 
 /// What a call may know besides the request.
@@ -85,6 +87,8 @@ pub struct Surroundings<'a> {
     pub keyring: KeyringFacts,
     /// Names the vault.
     pub vault: VaultId,
+    /// Whether anybody is told of requests that wait: see [`crate::notice`].
+    pub tells: bool,
 }
 
 impl<'a> Surroundings<'a> {
@@ -104,6 +108,7 @@ impl<'a> Surroundings<'a> {
             now: self.now,
             keyring: self.keyring,
             vault: self.vault,
+            tells: self.tells,
         }
     }
 }
@@ -223,6 +228,8 @@ pub enum Effect {
     Rotate,
     /// Somebody changed when the barrier's key is rotated: see whether it is due.
     CheckRotation,
+    /// Something may wait in the outbox: see [`crate::notice`].
+    DeliverNotices,
     /// Seal the vault after the answer is sent.
     Seal,
 }

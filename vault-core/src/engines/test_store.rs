@@ -164,6 +164,7 @@ impl TestStore {
             now: self.now,
             keyring: KeyringFacts { term: Term(3), installed_at: START, encryptions: 7 },
             vault: VaultId([1; 16]),
+            tells: true,
         }
     }
 

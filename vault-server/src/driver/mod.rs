@@ -2,13 +2,14 @@
 //!
 //! `requests` runs one request, `fetch` reads what pure code asked for, `rules` holds mounts, policies and compiled
 //! rules, `seals` moves the vault between sealed and unsealed, `snapshots` takes and restores it, `sweep` removes what was
-//! given up, `rotation` renews the barrier's key, and `ceremonies` is what custodians do with their shares on an unsealed
+//! given up, `notices` tells people what waits for them, `rotation` renews the barrier's key, and `ceremonies` is what custodians do with their shares on an unsealed
 //! vault: `rekey` and `generate_root`. `custody` is what they do by a charter.
 
 mod ceremonies;
 mod custody;
 mod fetch;
 mod generate_root;
+mod notices;
 mod rekey;
 mod requests;
 mod rotation;
@@ -32,6 +33,7 @@ use vault_core::refusal::{Class, Refusal};
 use vault_core::seal::{SealSettings, Unsealed};
 use vault_core::time::Span;
 
+use crate::alerts::Channels;
 use crate::audit_log::AuditLog;
 use crate::audit_log::devices::DeviceRules;
 use crate::environment::Environment;
@@ -69,6 +71,8 @@ pub struct DriverSettings {
     pub devices: DeviceRules,
     /// Bounds of snapshots.
     pub snapshots: SnapshotSettings,
+    /// Who is told of requests that wait for people.
+    pub channels: Channels,
 }
 
 impl Default for DriverSettings {
@@ -81,6 +85,7 @@ impl Default for DriverSettings {
             facts: KnownFacts::default(),
             devices: DeviceRules::default(),
             snapshots,
+            channels: Channels::default(),
         }
     }
 }
@@ -110,6 +115,8 @@ pub struct Vault {
     purge: Notify,
     /// Told when somebody wants dead tokens removed now.
     collect: Notify,
+    /// Told when a notice may wait in the outbox.
+    deliver: Notify,
     /// Lets one snapshot at a time be taken or restored.
     snapshot_turns: Arc<Semaphore>,
     /// Told when the barrier's key may be due for rotation.

@@ -239,6 +239,7 @@ impl Vault {
             now: self.environment.now(),
             keyring: open.barrier().facts(),
             vault: open.barrier().vault(),
+            tells: !self.settings.channels.is_empty(),
         }
     }
 
@@ -348,6 +349,12 @@ impl Vault {
                 Effect::Rotate => self.rotate(open).await,
                 Effect::CheckRotation => {
                     self.check_rotation.notify_one();
+                    Ok(())
+                }
+                Effect::DeliverNotices => {
+                    if !self.settings.channels.is_empty() {
+                        self.deliver.notify_one();
+                    }
                     Ok(())
                 }
                 Effect::Seal => Ok(()),

@@ -119,7 +119,7 @@ impl Vault {
         log.measure_with(Arc::clone(&metrics));
         let storage: Arc<dyn Storage> = Arc::new(MeteredStorage::new(storage, Arc::clone(&metrics)));
         let phase = tokio::sync::Mutex::new(read_phase(storage.as_ref()).await?);
-        let (open, sealed, purge, collect, check_rotation) = Default::default();
+        let (open, sealed, purge, collect, check_rotation, deliver) = Default::default();
         let snapshot_turns = Arc::new(Semaphore::new(1));
         let questions = tokio::sync::Mutex::new(Questions::new(&mut environment.rng()));
         let ceremonies = tokio::sync::Mutex::new(Ceremonies::new(settings.seal.attempt_span));
@@ -143,6 +143,7 @@ impl Vault {
             sealed,
             purge,
             collect,
+            deliver,
             snapshot_turns,
             check_rotation,
         }))
@@ -345,6 +346,7 @@ impl Vault {
         self.follow_log(&open).await?;
         self.open.store(Some(open));
         self.purge.notify_one();
+        self.deliver.notify_one();
         tracing::info!("the vault is unsealed");
         Ok(Phase::Unsealed { config, custody, wiped })
     }

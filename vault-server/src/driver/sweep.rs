@@ -38,8 +38,13 @@ enum Chore {
 }
 
 impl Vault {
-    /// Sweeps for as long as the vault lives: when something waits in the purge queue, and at every interval.
+    /// Keeps the house for as long as the vault lives: sweeps, and delivers notices, neither of which waits for the other.
     pub async fn keep_house(self: Arc<Self>) {
+        tokio::join!(self.sweep(), self.deliver_notices());
+    }
+
+    /// Sweeps when something waits in the purge queue, and at every interval.
+    async fn sweep(&self) {
         let mut ticks = tokio::time::interval(TICK);
         let mut tokens = tokio::time::interval(self.settings.sweep_interval);
         loop {
@@ -155,7 +160,7 @@ impl Vault {
 
     /// Commits the changes of many small pieces of work, several in one batch. A batch that meets somebody else's commit
     /// is done again piece by piece.
-    async fn in_batches<W>(&self, open: &Open, what: &str, work: &[W]) -> Result<(), Refusal>
+    pub(super) async fn in_batches<W>(&self, open: &Open, what: &str, work: &[W]) -> Result<(), Refusal>
     where
         W: Fn(&mut View) -> Result<Vec<Change>, Interrupt>,
     {
@@ -230,7 +235,7 @@ impl Vault {
     }
 
     /// Lists the names in a system folder.
-    async fn names_of(&self, open: &Open, folder: Folder) -> Result<Vec<String>, Refusal> {
+    pub(super) async fn names_of(&self, open: &Open, folder: Folder) -> Result<Vec<String>, Refusal> {
         let mut view = View::default();
         let fetcher = self.fetcher(open, None);
         for _ in 0..ROUNDS_MAX {

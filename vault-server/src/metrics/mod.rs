@@ -22,6 +22,8 @@ use vault_core::refusal::{Class, Refusal};
 use vault_core::request::Operation;
 use vault_core::time::Timestamp;
 
+use crate::alerts::Kind;
+
 /// The operations that requests are counted by.
 const OPERATIONS: [(Operation, &str); 5] = [
     (Operation::Read, "read"),
@@ -68,6 +70,28 @@ pub(crate) enum CommitOutcome {
 const COMMIT_OUTCOMES: [(CommitOutcome, &str); 3] =
     [(CommitOutcome::Committed, "committed"), (CommitOutcome::Conflict, "conflict"), (CommitOutcome::Failed, "failed")];
 
+/// How a try to deliver a notice can end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum NoticeOutcome {
+    /// The channel has it.
+    Delivered,
+    /// The channel has not; it is tried again.
+    Failed,
+    /// The channel will never have it.
+    GivenUp,
+}
+
+const NOTICE_OUTCOMES: [(NoticeOutcome, &str); 3] =
+    [(NoticeOutcome::Delivered, "delivered"), (NoticeOutcome::Failed, "failed"), (NoticeOutcome::GivenUp, "given_up")];
+
+const CHANNELS: [(Kind, &str); 3] = [(Kind::Webhook, "webhook"), (Kind::Mail, "mail"), (Kind::Command, "command")];
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct NoticeLabels {
+    channel: &'static str,
+    outcome: &'static str,
+}
+
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 struct RequestLabels {
     operation: &'static str,
@@ -101,6 +125,9 @@ pub(crate) struct Metrics {
     pub(crate) audit_seconds: Histogram,
     /// Shares that were refused since the start.
     pub(crate) shares_refused: Counter,
+    notices: [[Counter; NOTICE_OUTCOMES.len()]; CHANNELS.len()],
+    /// Notices in the outbox.
+    pub(crate) notices_waiting: Gauge,
     custodians: Gauge,
     custodians_overdue: Gauge,
     /// 0 kept, 1 soft, 2 hard.
@@ -126,6 +153,7 @@ impl Metrics {
         let requests = Family::<RequestLabels, Counter>::default();
         let request_seconds = Family::<OperationLabel, Histogram>::new_with_constructor(durations);
         let commits = Family::<OutcomeLabel, Counter>::default();
+        let notices = Family::<NoticeLabels, Counter>::default();
         let made = Self {
             requests: OPERATIONS.map(|(_, operation)| {
                 OUTCOMES.map(|(_, outcome)| requests.get_or_create_owned(&RequestLabels { operation, outcome }))
@@ -139,6 +167,10 @@ impl Metrics {
             audit_failures: Counter::default(),
             audit_seconds: durations(),
             shares_refused: Counter::default(),
+            notices: CHANNELS.map(|(_, channel)| {
+                NOTICE_OUTCOMES.map(|(_, outcome)| notices.get_or_create_owned(&NoticeLabels { channel, outcome }))
+            }),
+            notices_waiting: Gauge::default(),
             custodians: Gauge::default(),
             custodians_overdue: Gauge::default(),
             custody_limit: Gauge::default(),
@@ -157,6 +189,8 @@ impl Metrics {
         let help = "How long writing and syncing a group of records took";
         registry.register_with_unit("audit_sync_duration", help, Unit::Seconds, made.audit_seconds.clone());
         registry.register("unseal_shares_refused", "Shares that were refused", made.shares_refused.clone());
+        registry.register("notices", "Tries to deliver notices, by how they ended", notices);
+        registry.register("notices_waiting", "Notices in the outbox", made.notices_waiting.clone());
         registry.register("custodians", "Custodians of the shares in force", made.custodians.clone());
         let help = "Custodians who have not checked in for too long";
         registry.register("custodians_overdue", help, made.custodians_overdue.clone());
@@ -178,6 +212,17 @@ impl Metrics {
             counter.inc();
         }
         self.commit_seconds.observe(began.elapsed().as_secs_f64());
+    }
+
+    /// Counts a try to deliver a notice.
+    pub(crate) fn noticed(&self, channel: Kind, outcome: NoticeOutcome) {
+        let channel = CHANNELS.iter().position(|(own, _)| *own == channel);
+        let outcome = NOTICE_OUTCOMES.iter().position(|(own, _)| *own == outcome);
+        if let (Some(channel), Some(outcome)) = (channel, outcome)
+            && let Some(counter) = self.notices.get(channel).and_then(|outcomes| outcomes.get(outcome))
+        {
+            counter.inc();
+        }
     }
 
     /// Shows how it stands with the custodians, and tells whether another limit is breached than before.
@@ -310,6 +355,8 @@ mod tests {
         let text = text(&Metrics::new(Timestamp(0)));
         let words: BTreeSet<&str> = text.split('"').skip(1).step_by(2).collect();
         let known = OPERATIONS.iter().map(|(_, word)| *word).chain(OUTCOMES.iter().map(|(_, word)| *word));
+        let known = known.chain(CHANNELS.iter().map(|(_, word)| *word));
+        let known = known.chain(NOTICE_OUTCOMES.iter().map(|(_, word)| *word));
         let known: BTreeSet<&str> = known.chain(COMMIT_OUTCOMES.iter().map(|(_, word)| *word)).collect();
         let is_bound = |word: &&str| word.parse::<f64>().is_ok() || *word == "+Inf" || *word == crate::VERSION;
         let strange: Vec<_> = words.difference(&known).filter(|word| !is_bound(word)).collect();

@@ -133,25 +133,30 @@ impl Servers {
         if let Some(client) = self.clients.get(authorities) {
             return Ok(client);
         }
-        let client = Client::builder()
-            .tls_backend_preconfigured(tls(authorities)?)
-            .http1_only()
-            // A proxy of the environment would see and choose what a provider answers.
-            .no_proxy()
-            .referer(false)
-            .redirect(redirect::Policy::none())
-            // Idle connections would keep tokens in their buffers, also after the vault is sealed.
-            .pool_max_idle_per_host(0)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(REQUEST_TIMEOUT)
-            // The name stands for the loopback, whatever the system's files say, since plain HTTP goes there.
-            .resolve("localhost", SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0))
-            .user_agent(concat!("keyturn/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| describe(&error))?;
+        let client = client(authorities)?;
         self.clients.insert(authorities.to_owned(), client.clone());
         Ok(client)
     }
+}
+
+/// Makes a client that trusts these authorities (PEM), or those of the system if there are none.
+pub(crate) fn client(authorities: &str) -> Result<Client, String> {
+    Client::builder()
+        .tls_backend_preconfigured(tls(authorities)?)
+        .http1_only()
+        // A proxy of the environment would see and choose what a provider answers.
+        .no_proxy()
+        .referer(false)
+        .redirect(redirect::Policy::none())
+        // Idle connections would keep tokens in their buffers, also after the vault is sealed.
+        .pool_max_idle_per_host(0)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(REQUEST_TIMEOUT)
+        // The name stands for the loopback, whatever the system's files say, since plain HTTP goes there.
+        .resolve("localhost", SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0))
+        .user_agent(concat!("keyturn/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|error| describe(&error))
 }
 
 fn too_slow() -> String {
@@ -170,7 +175,7 @@ fn copy(question: &HttpQuestion) -> HttpQuestion {
 }
 
 /// Lets only addresses through that nobody in between can read: HTTPS, and plain HTTP to this machine.
-fn checked(url: &str) -> Result<Url, String> {
+pub(crate) fn checked(url: &str) -> Result<Url, String> {
     let url = Url::parse(url).map_err(|error| format!("the address is none: {error}"))?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err("the address holds a name or a password".to_owned());
@@ -217,7 +222,7 @@ fn trusting(roots: RootCertStore) -> Result<ClientConfig, String> {
 }
 
 /// Puts an error and its causes into one line.
-fn describe(error: &dyn std::error::Error) -> String {
+pub(crate) fn describe(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -14,8 +14,10 @@ use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 use vault_core::time::Timestamp;
+use vault_server::alerts::Channels;
 use vault_server::audit_log::AuditLog;
 use vault_server::audit_log::devices::DeviceRules;
+use vault_server::config::NoticeSettings;
 use vault_server::driver::{DriverSettings, Vault};
 use vault_server::environment::{Clock, Entropy, Environment};
 use vault_server::http::{EdgeSettings, application};
@@ -86,7 +88,23 @@ impl TestVault {
         Self::assemble(storage, log, tempfile::tempdir().unwrap(), 7).await.furnished().await
     }
 
+    /// Starts a vault that tells people what waits, over a store of the test's own; it is not initialised by this.
+    pub(crate) async fn telling(storage: Arc<dyn Storage>, notices: &NoticeSettings) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let log = AuditLog::open(&directory.path().join("audit.jsonl")).unwrap();
+        Self::assemble_with(storage, log, (directory, 7), Channels::of(notices)).await
+    }
+
     async fn assemble(storage: Arc<dyn Storage>, log: AuditLog, directory: tempfile::TempDir, seed: u64) -> Self {
+        Self::assemble_with(storage, log, (directory, seed), Channels::default()).await
+    }
+
+    async fn assemble_with(
+        storage: Arc<dyn Storage>,
+        log: AuditLog,
+        (directory, seed): (tempfile::TempDir, u64),
+        channels: Channels,
+    ) -> Self {
         let audit_path = directory.path().join("audit.jsonl");
         let clock = Arc::new(TestClock(AtomicI64::new(1_800_000_000_000_000_000)));
         let entropy = Seeded(Mutex::new(StdRng::seed_from_u64(seed)));
@@ -95,7 +113,7 @@ impl TestVault {
             directory: Some(directory.path().to_owned()),
             addresses: vec![directory.path().join("device.sock").display().to_string()],
         };
-        let driver = DriverSettings { devices, ..DriverSettings::default() };
+        let driver = DriverSettings { devices, channels, ..DriverSettings::default() };
         let vault = Vault::open(storage, "memory", log, environment, driver).await.unwrap();
         let settings = EdgeSettings {
             request_bytes_max: 100_000,

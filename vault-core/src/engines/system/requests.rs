@@ -5,9 +5,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Call, Step};
-use crate::approval::{self, Bearer, HeldRequest, Judge, Part, Visitor, Weight, make_again, not_there};
+use crate::approval::{self, Agreed, Bearer, HeldRequest, Judge, Part, Visitor, Weight, make_again, not_there, tell};
 use crate::charter::Digest;
-use crate::engines::Follow;
+use crate::engines::{Effect, Follow};
+use crate::notice::Event;
 use crate::policy::Applies;
 use crate::refusal::Refusal;
 use crate::reply::Reply;
@@ -134,10 +135,13 @@ pub(super) fn say_yes(
     view: &mut View,
     rng: &mut dyn CryptoRng,
 ) -> Result<(Step, bool), Interrupt> {
-    let (held, standing, changes) = Visitor::of(call)?.approve(id, envelope, view)?;
+    let Agreed { held, standing, completes, mut changes } = Visitor::of(call)?.approve(id, envelope, view)?;
     let data = json!({ "approved": standing.is_approved, "standing": standing });
     let notes = [("held_request", held.id.clone()), ("approval", envelope.unwrap_or_default().to_owned())];
-    let step = Step::commit(Reply::data(&data)?, changes).noting(notes.to_vec());
+    if completes {
+        changes.extend(tell(call, &held, Event::Approved)?);
+    }
+    let step = Step::commit(Reply::data(&data)?, changes).noting(notes.to_vec()).then(Effect::DeliverNotices);
     let at_once = held.rules.iter().all(|rule| rule.applies == Applies::Approved);
     let stated = held.stated()?;
     if !(standing.is_approved && at_once) || matches!(stated.operation.as_str(), "read" | "list") {
@@ -152,7 +156,7 @@ pub(super) fn deny(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> R
     let (envelope, reason) = (said.envelope(), said.reason.unwrap_or_default());
     let (held, changes) = Visitor::of(call)?.deny(call.capture("id"), &reason, envelope.as_deref(), view)?;
     let notes = [("held_request", held.id), ("denial", envelope.unwrap_or_default()), ("reason", reason)];
-    Ok(Step::commit(Reply::Empty, changes).noting(notes.to_vec()))
+    Ok(Step::commit(Reply::Empty, changes).noting(notes.to_vec()).then(Effect::DeliverNotices))
 }
 
 pub(super) fn comment(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
@@ -163,7 +167,7 @@ pub(super) fn comment(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -
 
 pub(super) fn cancel(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
     let (held, changes) = Visitor::of(call)?.cancel(call.capture("id"), view)?;
-    Ok(Step::commit(Reply::Empty, changes).noting(vec![("held_request", held.id)]))
+    Ok(Step::commit(Reply::Empty, changes).noting(vec![("held_request", held.id)]).then(Effect::DeliverNotices))
 }
 
 /// Makes the request again in its requester's name.

@@ -88,6 +88,7 @@ impl Asker {
             now: START,
             keyring: KeyringFacts { term: Term(1), installed_at: START, encryptions: 0 },
             vault: VaultId([1; 16]),
+            tells: false,
         };
         match Gate::default().pass(permitted, &around, &mut View::default()) {
             Ok(Passage::Approved(_)) => true,
