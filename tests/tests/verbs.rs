@@ -83,6 +83,9 @@ fn a_report_names_who_goes_around_a_rule() -> Result<()> {
     ensure!(terminal.ok("keyturn report lone-wolf", "")?.contains("a root token"), "root is told");
     let group = "control_group = { factor \"f\" { identity { group_names = [\"g\"] approvals = 1 } } }";
     let staff = format!("path \"secret/prod\" {{ capabilities = [\"read\"]\n{group} }}");
+    let made = terminal.ok("keyturn write identity/entity name=lead", "")?;
+    let id = made.lines().find_map(|line| line.strip_prefix("id ")).context("no id")?.trim();
+    terminal.ok(&format!("keyturn write identity/group name=g member_entity_ids={id}"), "")?;
     terminal.ok("keyturn policy write staff -", &staff)?;
     terminal.ok("keyturn report lone-wolf", "")?;
     terminal.ok("keyturn policy write wide -", "path \"secret/*\" { capabilities = [\"read\"] }")?;
