@@ -47,16 +47,17 @@ const CORE_DEPENDENCIES: &[&str] = &[
     "zeroize",
 ];
 
-const WORKSPACE: [&str; 7] =
-    ["vault-core", "vault-server", "vault-api", "vault-cli", "vault-custody", "tests", "keyturn-bench"];
+const WORKSPACE: [&str; 8] =
+    ["vault-core", "vault-server", "vault-api", "vault-cli", "vault-custody", "vault-log", "tests", "keyturn-bench"];
 
 /// For each crate, the crates of the workspace that it may depend on.
-const DIRECTIONS: [(&str, &[&str]); 5] = [
+const DIRECTIONS: [(&str, &[&str]); 6] = [
     ("vault-core", &[]),
     ("vault-api", &[]),
-    ("vault-server", &["vault-api", "vault-core", "vault-custody"]),
+    ("vault-log", &[]),
+    ("vault-server", &["vault-api", "vault-core", "vault-custody", "vault-log"]),
     ("vault-custody", &["vault-core"]),
-    ("vault-cli", &["vault-api", "vault-core", "vault-custody", "vault-server"]),
+    ("vault-cli", &["vault-api", "vault-core", "vault-custody", "vault-log", "vault-server"]),
 ];
 
 /// Reports every offence at once, so that one run shows all there is to mend.

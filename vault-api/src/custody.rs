@@ -32,6 +32,9 @@ pub struct Custody {
     /// The charter in force, if there is one.
     #[serde(default)]
     pub charter: Option<CustodyCharter>,
+    /// The public key that verifies the audit log, while the vault is open.
+    #[serde(default)]
+    pub audit_key: Option<String>,
     /// What the person who is named may know besides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known: Option<Known>,

@@ -266,6 +266,11 @@ impl Barrier {
         CeremonyKey::new(&keys::ceremonies_seed(&self.root))
     }
 
+    /// Gives the key that signs checkpoints of the audit log.
+    pub fn checkpoint_key(&self) -> ed25519_dalek::SigningKey {
+        ed25519_dalek::SigningKey::from_bytes(keys::checkpoints_seed(&self.root).expose())
+    }
+
     /// Gives the hasher that stands in for secret values in the audit log.
     pub const fn audit_values(&self) -> &KeyedHash {
         &self.audit_values

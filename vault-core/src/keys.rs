@@ -8,7 +8,8 @@
 //!                                      ├─ batch-tokens seals the texts of batch tokens
 //!                                      ├─ audit-values keyed hashes of values in the audit log
 //!                                      ├─ snapshots    seal the sums of snapshots
-//!                                      └─ ceremonies   signs the records of ceremonies
+//!                                      ├─ ceremonies   signs the records of ceremonies
+//!                                      └─ checkpoints  signs checkpoints of the audit log
 //! barrier term (random) ──HKDF-SHA-512─┬─ system       seals what the vault itself needs
 //!                                      └─ data         seals what it protects
 //! ```
@@ -36,6 +37,7 @@ const LABEL_BATCH_TOKENS: &[u8] = b"keyturn/v1/batch-tokens";
 const LABEL_AUDIT_VALUES: &[u8] = b"keyturn/v1/audit-values";
 const LABEL_SNAPSHOTS: &[u8] = b"keyturn/v1/snapshots";
 const LABEL_CEREMONIES: &[u8] = b"keyturn/v1/ceremonies";
+const LABEL_CHECKPOINTS: &[u8] = b"keyturn/v1/checkpoints";
 const LABEL_BARRIER_SYSTEM: &[u8] = b"keyturn/v1/barrier/system";
 const LABEL_BARRIER_DATA: &[u8] = b"keyturn/v1/barrier/data";
 const LABEL_ROW: &[u8] = b"keyturn/v1/row";
@@ -85,6 +87,11 @@ pub fn snapshots_key(keyring_root: &SecretKey) -> SecretKey {
 /// Derives the seed of the Ed25519 key that signs the records of ceremonies in the name of the vault.
 pub fn ceremonies_seed(keyring_root: &SecretKey) -> SecretKey {
     derive(keyring_root, None, LABEL_CEREMONIES)
+}
+
+/// Derives the seed of the Ed25519 key that signs checkpoints of the audit log.
+pub fn checkpoints_seed(keyring_root: &SecretKey) -> SecretKey {
+    derive(keyring_root, None, LABEL_CHECKPOINTS)
 }
 
 /// Derives the key that seals system rows of one term.
@@ -238,6 +245,7 @@ mod tests {
             audit_values_key(&secret),
             snapshots_key(&secret),
             ceremonies_seed(&secret),
+            checkpoints_seed(&secret),
             barrier_system_key(&secret),
             barrier_data_key(&secret),
             seal_key(&secret, VaultId([2; 16])),

@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
-use super::explain;
+use super::{audit_verify, explain};
 use crate::connect::Global;
 use crate::failure::Failure;
 use crate::{input, output};
@@ -28,6 +28,10 @@ pub(crate) enum Command {
         /// Its name
         path: String,
     },
+    /// Verify a log offline: no record of it was changed, left out or moved since it was signed for
+    Verify(audit_verify::Arguments),
+    /// Print the public key that verifies the log; keep it where nobody who keeps the log can change it
+    Key,
     /// Tell from the log alone who asked for something, who agreed with which key, and what was released
     Explain(explain::Arguments),
     /// Give the keyed hash that stands for a value in the log, to search for it
@@ -40,6 +44,8 @@ pub(crate) enum Command {
 pub(crate) async fn run(command: Command, global: &Global) -> Result<(), Failure> {
     let client = || global.caller();
     match command {
+        Command::Verify(arguments) => audit_verify::run(&arguments, global),
+        Command::Key => audit_verify::key(global).await,
         Command::Explain(arguments) => explain::run(&arguments, global),
         Command::List => output::reply(global.format, &client()?.read("sys/audit").await?, "There is no device."),
         Command::Enable { kind, path, options } => {

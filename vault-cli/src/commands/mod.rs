@@ -5,6 +5,7 @@
 mod act;
 mod approve;
 mod audit;
+mod audit_verify;
 mod auth;
 mod bootstrap;
 mod charter;

@@ -288,6 +288,13 @@ impl Record {
         Self(line.end())
     }
 
+    /// Records that the vault vouches for all records before this one; `note` is the signed checkpoint over them.
+    pub fn of_checkpoint(note: &str, id: RequestId, now: Timestamp) -> Self {
+        let mut line = Line::begin("checkpoint", now, id);
+        line.text("note", note);
+        Self(line.end())
+    }
+
     /// Records a piece of housekeeping, which no request asked for.
     pub fn of_housekeeping(what: &str, id: RequestId, now: Timestamp) -> Self {
         let mut line = Line::begin("housekeeping", now, id);

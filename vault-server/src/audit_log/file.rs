@@ -55,6 +55,10 @@ impl LogSink for LogFile {
         Ok(())
     }
 
+    fn length_bytes(&self) -> u64 {
+        self.durable_bytes
+    }
+
     /// Opens the file anew: after a failed sync the kernel may have marked pages clean that never reached the disk,
     /// so nothing that was written since the last good sync is kept.
     fn restore(&mut self) -> Result<()> {

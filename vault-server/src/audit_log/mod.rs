@@ -3,8 +3,12 @@
 //! Callers put their line into a shared buffer and wait. One thread writes what has gathered, syncs once, and tells
 //! all of them. If writing or syncing fails, everybody who waits is refused and the file is cut back to its last durable
 //! line; the next record tries again, so service comes back by itself when the disk does.
+//!
+//! The records are the leaves of a tree (crate `vault-log`). While the vault is open a signed checkpoint over all records
+//! before it is appended as a record of its own, after so many records, after some time, and when the vault is sealed.
 
 pub mod devices;
+mod edge;
 mod file;
 
 use std::path::Path;
@@ -15,9 +19,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use vault_core::audit::Record;
 use vault_core::flow::Durable;
+use vault_log::tree::Tree;
 
 use crate::metrics::Metrics;
 use devices::Followers;
+use edge::Edge;
 pub use file::LogFile;
 
 /// Most bytes that may wait for the disk; a caller beyond it is refused.
@@ -32,6 +38,15 @@ const GATHER_MAX: Duration = Duration::from_micros(250);
 
 /// Longest time that an outcome waits for a record to share its sync with.
 const OUTCOME_WAIT_MAX: Duration = Duration::from_millis(100);
+
+/// After how many records a checkpoint is due.
+const CHECKPOINT_RECORDS: u64 = 1_000;
+
+/// After how long a checkpoint is due over records that have none.
+const CHECKPOINT_AGE: Duration = Duration::from_secs(10);
+
+/// Makes the record of a checkpoint over so many records with this root.
+pub type Checkpointer = Arc<dyn Fn(u64, [u8; 32]) -> Option<Record> + Send + Sync>;
 
 /// Why a record could not be made durable: nothing may be served.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -54,6 +69,11 @@ pub trait LogSink: Send {
     /// # Errors
     /// Fails as long as the file cannot be used.
     fn restore(&mut self) -> std::io::Result<()>;
+
+    /// Tells how long the file is up to its last durable line; zero where nobody goes on with it.
+    fn length_bytes(&self) -> u64 {
+        0
+    }
 }
 
 /// Appends records. Dropping it writes what waits and ends its thread.
@@ -80,6 +100,21 @@ struct State {
     /// The first number that is not yet durable.
     durable: u64,
     closing: bool,
+    /// Signs checkpoints while the vault is open.
+    checkpointer: Option<Checkpointer>,
+    /// The number after the last checkpoint, and when that was.
+    checkpointed: (u64, Instant),
+    /// Whether somebody waits for a checkpoint.
+    checkpoint_wanted: bool,
+}
+
+/// What is to be written together.
+struct Group {
+    waiting: Vec<Waiting>,
+    /// The number after the last line.
+    end: u64,
+    /// Signs a checkpoint behind the lines, with the number before `end`.
+    checkpointer: Option<Checkpointer>,
 }
 
 struct Waiting {
@@ -93,9 +128,15 @@ impl AuditLog {
     /// # Errors
     /// Answers [`AuditLogError`] when the file cannot be used or is no log.
     pub fn open(path: &Path) -> Result<Self, AuditLogError> {
-        let (file, next) =
-            LogFile::open(path).map_err(|error| AuditLogError { what: format!("{}: {error}", path.display()) })?;
-        Self::start(Box::new(file), next)
+        let broken = |error: std::io::Error| AuditLogError { what: format!("{}: {error}", path.display()) };
+        let (file, next) = LogFile::open(path).map_err(broken)?;
+        let (edge, tree) = Edge::open(path).map_err(broken)?;
+        if tree.size() != next {
+            let what =
+                format!("{}: it has {} lines, the last with the number before {next}", path.display(), tree.size());
+            return Err(AuditLogError { what });
+        }
+        Self::run(Box::new(file), tree, Some(edge))
     }
 
     /// Starts a log whose next record has the number `next`.
@@ -103,13 +144,34 @@ impl AuditLog {
     /// # Errors
     /// Answers [`AuditLogError`] when the thread cannot be started.
     pub fn start(sink: Box<dyn LogSink>, next: u64) -> Result<Self, AuditLogError> {
-        let state = State { lines: Vec::new(), waiting: Vec::new(), wake_at: 1, next, durable: next, closing: false };
+        // Without the lines before there is no tree; checkpoints over it vouch for nothing, and so nobody signs any here.
+        let tree = Tree::default();
+        Self::run_from(sink, (tree, next), None)
+    }
+
+    fn run(sink: Box<dyn LogSink>, tree: Tree, edge: Option<Edge>) -> Result<Self, AuditLogError> {
+        let next = tree.size();
+        Self::run_from(sink, (tree, next), edge)
+    }
+
+    fn run_from(sink: Box<dyn LogSink>, (tree, next): (Tree, u64), edge: Option<Edge>) -> Result<Self, AuditLogError> {
+        let state = State {
+            lines: Vec::new(),
+            waiting: Vec::new(),
+            wake_at: 1,
+            next,
+            durable: next,
+            closing: false,
+            checkpointer: None,
+            checkpointed: (next, Instant::now()),
+            checkpoint_wanted: false,
+        };
         let shared = Arc::new(Shared { state: Mutex::new(state), work: Condvar::new(), metrics: OnceLock::new() });
         let (own, followers) = (Arc::clone(&shared), Followers::default());
         let told = followers.clone();
         let thread = std::thread::Builder::new()
             .name("audit-log".to_owned())
-            .spawn(move || own.write_all(sink, &told))
+            .spawn(move || own.write_all(sink, &told, (tree, edge)))
             .map_err(|error| AuditLogError { what: format!("its thread cannot be started: {error}") })?;
         Ok(Self { shared, followers, thread: Some(thread) })
     }
@@ -123,6 +185,34 @@ impl AuditLog {
     /// Gives the devices that copy the log.
     pub(crate) const fn followers(&self) -> &Followers {
         &self.followers
+    }
+
+    /// Has checkpoints signed from now on.
+    pub(crate) fn sign_with(&self, checkpointer: Checkpointer) {
+        let mut state = self.shared.lock();
+        state.checkpointer = Some(checkpointer);
+        drop(state);
+        self.shared.work.notify_one();
+    }
+
+    /// Signs a last checkpoint, and none from then on. Waits until it is on stable storage or cannot be written.
+    pub(crate) async fn stop_signing(&self) {
+        let answered = {
+            let mut state = self.shared.lock();
+            if state.checkpointer.is_none() || state.checkpointed.0 == state.next {
+                state.checkpointer = None;
+                return;
+            }
+            state.checkpoint_wanted = true;
+            let (answer, answered) = oneshot::channel();
+            let number = state.next;
+            state.waiting.push(Waiting { number, answer });
+            answered
+        };
+        self.shared.work.notify_one();
+        // What cannot be written is told in the server's log.
+        drop(answered.await);
+        self.shared.lock().checkpointer = None;
     }
 
     /// Appends a record and answers once it is on stable storage.
@@ -171,9 +261,28 @@ impl Drop for AuditLog {
 }
 
 impl State {
-    fn take(&mut self, lines: &mut Vec<u8>) -> (Vec<Waiting>, u64) {
+    fn take(&mut self, lines: &mut Vec<u8>) -> Group {
         std::mem::swap(lines, &mut self.lines);
-        (std::mem::take(&mut self.waiting), self.next)
+        let waiting = std::mem::take(&mut self.waiting);
+        let is_due = self.checkpoint_wanted || self.checkpoint_in().is_some_and(|left| left.is_zero());
+        let checkpointer = self.checkpointer.clone().filter(|_| is_due && self.next > self.checkpointed.0);
+        self.checkpoint_wanted = false;
+        if checkpointer.is_some() {
+            self.next += 1;
+            self.checkpointed = (self.next, Instant::now());
+        }
+        Group { waiting, end: self.next, checkpointer }
+    }
+
+    /// Tells after how long a checkpoint is due; none if nobody signs, or all records have one.
+    fn checkpoint_in(&self) -> Option<Duration> {
+        let (number, at) = self.checkpointed;
+        let without = self.next.saturating_sub(number);
+        match &self.checkpointer {
+            Some(_) if without >= CHECKPOINT_RECORDS => Some(Duration::ZERO),
+            Some(_) if without > 0 => Some(CHECKPOINT_AGE.saturating_sub(at.elapsed())),
+            _ => None,
+        }
     }
 
     fn put(&mut self, record: &Record) -> Result<u64, AuditLogError> {
@@ -194,53 +303,63 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write_all(&self, mut sink: Box<dyn LogSink>, followers: &Followers) {
+    fn write_all(&self, mut sink: Box<dyn LogSink>, followers: &Followers, (mut tree, edge): (Tree, Option<Edge>)) {
         let mut lines = Vec::new();
         let mut broken = false;
         let mut last_group = 0;
-        while let Some((waiting, end)) = self.take(&mut lines, last_group) {
-            last_group = waiting.len();
+        while let Some(group) = self.take(&mut lines, last_group) {
+            last_group = group.waiting.len();
             let began = Instant::now();
+            let grown = grow(&tree, &mut lines, group.checkpointer.as_ref());
             let written = if broken { sink.restore() } else { Ok(()) }.and_then(|()| sink.append(&lines));
             broken = written.is_err();
             if let Some(metrics) = self.metrics.get() {
                 metrics.audit_seconds.observe(began.elapsed().as_secs_f64());
                 match &written {
-                    Ok(()) => drop(metrics.audit_records.inc_by(end.saturating_sub(self.lock().durable))),
+                    Ok(()) => drop(metrics.audit_records.inc_by(group.end.saturating_sub(self.lock().durable))),
                     Err(_) => drop(metrics.audit_failures.inc()),
                 }
             }
             match written {
                 Ok(()) => {
-                    self.lock().durable = end;
-                    for one in waiting {
+                    tree = grown;
+                    self.lock().durable = group.end;
+                    for one in group.waiting {
                         // A caller that has gone away no longer wants to know.
                         let _ = one.answer.send(Ok(Durable::danger_vouch(one.number)));
                     }
                     followers.copy(&lines);
+                    if let Some(edge) = edge.as_ref().filter(|_| group.checkpointer.is_some()) {
+                        edge.store(&tree, sink.length_bytes());
+                    }
                 }
-                Err(error) => self.fail(waiting, &AuditLogError { what: error.to_string() }),
+                Err(error) => self.fail(group.waiting, &AuditLogError { what: error.to_string() }),
             }
             lines.clear();
         }
     }
 
-    /// Waits for lines and takes them, with those who wait for them and the number after the last one; `None` when
-    /// the log is closed and nothing is left.
-    fn take(&self, lines: &mut Vec<u8>, last_group: usize) -> Option<(Vec<Waiting>, u64)> {
+    /// Waits for lines, or until a checkpoint is due, and takes what is there; `None` when the log is closed and nothing is
+    /// left.
+    fn take(&self, lines: &mut Vec<u8>, last_group: usize) -> Option<Group> {
         let mut state = self.lock();
         while state.waiting.is_empty() && !state.closing {
-            state = if state.lines.is_empty() {
-                self.work.wait(state).unwrap_or_else(PoisonError::into_inner)
-            } else {
-                let (mut state, waited) = self.wait(state, OUTCOME_WAIT_MAX);
-                if waited {
-                    return Some(state.take(lines));
-                }
-                state
+            let until = match (state.lines.is_empty(), state.checkpoint_in()) {
+                (true, None) => None,
+                (true, due) => due,
+                (false, due) => Some(due.unwrap_or(OUTCOME_WAIT_MAX).min(OUTCOME_WAIT_MAX)),
             };
+            let Some(until) = until else {
+                state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let (again, waited) = self.wait(state, until);
+            state = again;
+            if waited {
+                return Some(state.take(lines));
+            }
         }
-        if state.lines.is_empty() {
+        if state.lines.is_empty() && state.waiting.is_empty() {
             return None;
         }
         if last_group >= GATHER_FROM && state.waiting.len() < last_group && !state.closing {
@@ -265,6 +384,7 @@ impl Shared {
             let mut state = self.lock();
             state.lines.clear();
             state.next = state.durable;
+            state.checkpointed.0 = state.checkpointed.0.min(state.durable);
             std::mem::take(&mut state.waiting)
         };
         for one in waiting.into_iter().chain(gathered) {
@@ -274,89 +394,18 @@ impl Shared {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-
-    use serde_json::Value;
-    use vault_core::id::RequestId;
-    use vault_core::time::Timestamp;
-
-    use super::*;
-
-    fn record(what: &str) -> Record {
-        Record::of_housekeeping(what, RequestId([0; 16]), Timestamp(0))
-    }
-
-    fn numbers(text: &str) -> Vec<u64> {
-        text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["number"].as_u64().unwrap()).collect()
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn records_are_on_disk_when_they_are_acknowledged_and_numbered_without_gaps() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("audit.jsonl");
-        let log = Arc::new(AuditLog::open(&path).unwrap());
-        let tasks: Vec<_> = (0..200)
-            .map(|task| {
-                let (log, path) = (Arc::clone(&log), path.clone());
-                tokio::spawn(async move {
-                    let number = log.append_durable(record(&format!("task-{task}"))).await.unwrap().record_number();
-                    let text = std::fs::read_to_string(path).unwrap();
-                    let line = text.lines().nth(usize::try_from(number).unwrap()).unwrap();
-                    assert!(line.contains(&format!("task-{task}\"")), "{line}");
-                })
-            })
-            .collect();
-        for task in tasks {
-            task.await.unwrap();
-        }
-        log.append(record("last"));
-        drop(log);
-        let text = std::fs::read_to_string(&path).unwrap();
-        assert!(numbers(&text).into_iter().eq(0..201));
-        let again = AuditLog::open(&path).unwrap();
-        assert_eq!(again.append_durable(record("again")).await.unwrap().record_number(), 201);
-    }
-
-    /// A sink that fails while told to.
-    struct Failing {
-        fails: Arc<AtomicBool>,
-        text: Arc<Mutex<Vec<u8>>>,
-        restored: Arc<AtomicUsize>,
-    }
-
-    impl LogSink for Failing {
-        fn append(&mut self, lines: &[u8]) -> std::io::Result<()> {
-            if self.fails.load(Ordering::SeqCst) {
-                return Err(std::io::ErrorKind::StorageFull.into());
-            }
-            self.text.lock().unwrap().extend_from_slice(lines);
-            Ok(())
-        }
-
-        fn restore(&mut self) -> std::io::Result<()> {
-            self.restored.fetch_add(1, Ordering::SeqCst);
-            Ok(())
-        }
-    }
-
-    #[tokio::test]
-    async fn a_full_disk_refuses_and_service_comes_back_without_a_gap() {
-        let (fails, text, restored) = (Arc::new(AtomicBool::new(false)), Arc::default(), Arc::default());
-        let sink = Failing { fails: Arc::clone(&fails), text: Arc::clone(&text), restored: Arc::clone(&restored) };
-        let log = AuditLog::start(Box::new(sink), 5).unwrap();
-        assert_eq!(log.append_durable(record("a")).await.unwrap().record_number(), 5);
-        fails.store(true, Ordering::SeqCst);
-        for _ in 0..3 {
-            assert!(log.append_durable(record("b")).await.is_err());
-        }
-        fails.store(false, Ordering::SeqCst);
-        assert_eq!(log.append_durable(record("c")).await.unwrap().record_number(), 6);
-        drop(log);
-        let text = String::from_utf8(text.lock().unwrap().clone()).unwrap();
-        assert_eq!(numbers(&text), [5, 6]);
-        assert!(!text.contains("\"b\""), "a refused record does not appear later");
-        assert_eq!(restored.load(Ordering::SeqCst), 3, "the file is restored before each new try");
-    }
+/// Gives the tree with the lines, and appends the checkpoint over them if one is due.
+fn grow(tree: &Tree, lines: &mut Vec<u8>, checkpointer: Option<&Checkpointer>) -> Tree {
+    let mut grown = tree.clone();
+    lines.split_inclusive(|byte| *byte == b'\n').for_each(|line| grown.append(line.trim_ascii_end()));
+    let Some(record) = checkpointer.and_then(|sign| sign(grown.size(), grown.root())) else { return grown };
+    let start = lines.len();
+    lines.extend_from_slice(format!("{{\"number\":{},", grown.size()).as_bytes());
+    lines.extend_from_slice(record.fields());
+    grown.append(lines.get(start..).unwrap_or_default());
+    lines.push(b'\n');
+    grown
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,8 +21,9 @@ use vault_core::seal::{
 };
 use vault_core::secret::SecretText;
 use vault_core::sharing::{Share, ShareIndex, Threshold};
+use vault_log::checkpoint::CheckpointSigner;
 
-use crate::audit_log::AuditLog;
+use crate::audit_log::{AuditLog, Checkpointer};
 use crate::driver::ceremonies::Ceremonies;
 use crate::driver::rules::Rules;
 use crate::driver::stripes::Stripes;
@@ -289,6 +290,7 @@ impl Vault {
 
     /// Takes the keys away and tells whether everybody has let go of them.
     async fn seal_phase(&self, phase: &mut Phase) -> bool {
+        self.log.stop_signing().await;
         drop(self.open.swap(None));
         self.ceremonies.lock().await.clear();
         let mut all_gone = true;
@@ -324,6 +326,26 @@ impl Vault {
         self.phase().await.map(drop)
     }
 
+    /// Makes what signs checkpoints of the log until the vault is sealed.
+    fn checkpointer(&self, open: &Open) -> Checkpointer {
+        let environment = Arc::clone(&self.environment);
+        let signer = checkpoint_signer(open);
+        Arc::new(move |size, root| match signer.sign(size, root) {
+            Ok(note) => {
+                Some(Record::of_checkpoint(&note, RequestId::random(&mut environment.rng()), environment.now()))
+            }
+            Err(error) => {
+                tracing::error!("a checkpoint cannot be signed: {error}");
+                None
+            }
+        })
+    }
+
+    /// Gives the public key that checkpoints of the log are verified with, while the vault is open.
+    pub fn audit_key(&self) -> Option<String> {
+        self.open.load_full().map(|open| checkpoint_signer(&open).public().to_string())
+    }
+
     fn begin(&self, sealed: Sealed) -> Collecting {
         let attempt = UnsealAttemptId::random(&mut self.environment.rng());
         sealed.begin(attempt, self.settings.seal, self.environment.now())
@@ -344,6 +366,7 @@ impl Vault {
         };
         let open = Arc::new(open);
         self.follow_log(&open).await?;
+        self.log.sign_with(self.checkpointer(&open));
         self.open.store(Some(open));
         self.purge.notify_one();
         self.deliver.notify_one();
@@ -399,6 +422,11 @@ impl Vault {
             storage_kind: self.storage_kind,
         }
     }
+}
+
+fn checkpoint_signer(open: &Open) -> CheckpointSigner {
+    let barrier = open.barrier();
+    CheckpointSigner::new(barrier.vault().0, barrier.checkpoint_key())
 }
 
 fn name_of(custody: Option<&Custody>, index: ShareIndex) -> Option<String> {

@@ -62,6 +62,7 @@ pub(super) fn answer(call: Call<'_>) -> Answer<'_> {
             shares_in_clear: status.custody.is_none(),
             seal_config: seal_config_text(config)?,
             charter: status.custody.as_ref().map(|custody| which(custody.charter().charter())),
+            audit_key: vault.audit_key(),
             known,
         };
         Ok(envelope::json(StatusCode::OK, &custody))
