@@ -21,6 +21,22 @@ struct House<'a> {
 }
 
 impl House<'_> {
+    /// Makes and opens a vault, logs the administrator in, and lays out the files that the page names.
+    fn open(&self) -> Result<()> {
+        let printed = self.ok("admin", "keyturn init --shares 1 --threshold 1")?;
+        let (shares, root) = handed_out(&printed);
+        for (name, content) in [("share", *shares.first().context("no share")?), ("root", root)] {
+            std::fs::write(self.folder.join(name), content)?;
+        }
+        self.ok("admin", "keyturn unseal < share; keyturn login < root")?;
+        for name in ["ann", "ben", "cat"] {
+            std::fs::write(self.folder.join(format!("{name}.password")), format!("{name} battery staple\n"))?;
+        }
+        std::fs::write(self.folder.join("root.json"), r#"{"data": {"password": "hunter2"}}"#)?;
+        std::fs::write(self.folder.join("staff.hcl"), blocks("hcl")?.first().context("no policy")?)?;
+        Ok(())
+    }
+
     fn run(&self, who: &str, script: &str) -> Result<(bool, String)> {
         let keyturn = tests::binary::keyturn()?;
         let programs = keyturn.parent().context("keyturn lies nowhere")?;
@@ -54,17 +70,7 @@ fn people_follow_the_page() -> Result<()> {
     let server = Server::start()?;
     let folder = tempfile::tempdir()?;
     let house = House { server: &server, folder: folder.path() };
-    let printed = house.ok("admin", "keyturn init --shares 1 --threshold 1")?;
-    let (shares, root) = handed_out(&printed);
-    for (name, content) in [("share", *shares.first().context("no share")?), ("root", root)] {
-        std::fs::write(folder.path().join(name), content)?;
-    }
-    house.ok("admin", "keyturn unseal < share; keyturn login < root")?;
-    for name in ["ann", "ben", "cat"] {
-        std::fs::write(folder.path().join(format!("{name}.password")), format!("{name} battery staple\n"))?;
-    }
-    std::fs::write(folder.path().join("root.json"), r#"{"data": {"password": "hunter2"}}"#)?;
-    std::fs::write(folder.path().join("staff.hcl"), blocks("hcl")?.first().context("no policy")?)?;
+    house.open()?;
 
     // A block goes on with the variables of the one before it by the same person.
     let mut before = String::new();
@@ -112,17 +118,7 @@ fn a_change_is_denied_with_a_reason_and_another_waits_until_it_is_agreed_to() ->
     let server = Server::start()?;
     let folder = tempfile::tempdir()?;
     let house = House { server: &server, folder: folder.path() };
-    let printed = house.ok("admin", "keyturn init --shares 1 --threshold 1")?;
-    let (shares, root) = handed_out(&printed);
-    for (name, content) in [("share", *shares.first().context("no share")?), ("root", root)] {
-        std::fs::write(folder.path().join(name), content)?;
-    }
-    house.ok("admin", "keyturn unseal < share; keyturn login < root")?;
-    for name in ["ann", "ben", "cat"] {
-        std::fs::write(folder.path().join(format!("{name}.password")), format!("{name} battery staple\n"))?;
-    }
-    std::fs::write(folder.path().join("root.json"), r#"{"data": {"password": "hunter2"}}"#)?;
-    std::fs::write(folder.path().join("staff.hcl"), blocks("hcl")?.first().context("no policy")?)?;
+    house.open()?;
     for block in blocks("sh")?.iter().take(2) {
         house.ok("admin", block)?;
     }
