@@ -15,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 pub mod address;
+pub mod audit_log;
 pub mod client;
 pub mod custody;
 pub mod error;

@@ -199,6 +199,11 @@ impl Approved {
         Self { permitted, grant }
     }
 
+    /// Tells whether other people had to agree: then it is a release, which has a receipt.
+    pub const fn is_release(&self) -> bool {
+        self.grant.is_some() || matches!(self.permitted.identified.sender, Sender::Stewards(_))
+    }
+
     /// Writes the record of the intent; the request waits in [`Recording`] until it is durable.
     pub fn record(self, hash: &KeyedHash) -> (Record, Recording) {
         let decision = self.grant.as_ref().map_or(Decision::Allowed, |grant| Decision::Granted(grant.held()));

@@ -8,5 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod checkpoint;
+pub mod proof;
+pub mod tiles;
 pub mod tree;
 pub mod verify;

@@ -2,6 +2,11 @@
 
 use tlog_tiles::{Hash, node_hash, record_hash};
 
+/// Gives the hash of a record as a leaf of the tree.
+pub fn leaf_of(record: &[u8]) -> [u8; 32] {
+    record_hash(record).0
+}
+
 /// The right edge of the tree: roots of full subtrees, each smaller than the one before.
 #[derive(Clone, Default, Debug)]
 pub struct Tree {
@@ -13,15 +18,25 @@ pub struct Tree {
 impl Tree {
     /// Adds a record: a line of the log without its line feed.
     pub fn append(&mut self, record: &[u8]) {
-        let (mut height, mut hash) = (0, record_hash(record));
+        self.append_leaf(leaf_of(record));
+    }
+
+    /// Adds a record by its hash.
+    pub fn append_leaf(&mut self, leaf: [u8; 32]) {
+        self.append_subtree(0, leaf);
+    }
+
+    /// Adds a full subtree of 2^`height` records by its root; those to its left are as high or higher.
+    pub(crate) fn append_subtree(&mut self, height: u32, root: [u8; 32]) {
+        let (mut top, mut hash) = (height, Hash(root));
         while let Some((left_height, left)) = self.edge.last().copied()
-            && left_height == height
+            && left_height == top
         {
             self.edge.pop();
-            (height, hash) = (height + 1, node_hash(left, hash));
+            (top, hash) = (top + 1, node_hash(left, hash));
         }
-        self.edge.push((height, hash));
-        self.size += 1;
+        self.edge.push((top, hash));
+        self.size += 1 << height;
     }
 
     /// Counts the records.

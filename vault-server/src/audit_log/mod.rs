@@ -8,8 +8,9 @@
 //! before it is appended as a record of its own, after so many records, after some time, and when the vault is sealed.
 
 pub mod devices;
-mod edge;
 mod file;
+mod growth;
+mod tree_folder;
 
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -19,12 +20,15 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use vault_core::audit::Record;
 use vault_core::flow::Durable;
-use vault_log::tree::Tree;
+use vault_log::proof::Receipt;
 
 use crate::metrics::Metrics;
 use devices::Followers;
-use edge::Edge;
 pub use file::LogFile;
+pub use growth::{CheckpointRecord, Checkpointer};
+use growth::{Growth, ReceiptWanted};
+use tree_folder::Grown;
+pub use tree_folder::TreeFolder;
 
 /// Most bytes that may wait for the disk; a caller beyond it is refused.
 const PENDING_BYTES_MAX: usize = 64 << 20;
@@ -44,9 +48,6 @@ const CHECKPOINT_RECORDS: u64 = 1_000;
 
 /// After how long a checkpoint is due over records that have none.
 const CHECKPOINT_AGE: Duration = Duration::from_secs(10);
-
-/// Makes the record of a checkpoint over so many records with this root.
-pub type Checkpointer = Arc<dyn Fn(u64, [u8; 32]) -> Option<Record> + Send + Sync>;
 
 /// Why a record could not be made durable: nothing may be served.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -80,6 +81,7 @@ pub trait LogSink: Send {
 pub struct AuditLog {
     shared: Arc<Shared>,
     followers: Followers,
+    tree: Option<TreeFolder>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -106,11 +108,14 @@ struct State {
     checkpointed: (u64, Instant),
     /// Whether somebody waits for a checkpoint.
     checkpoint_wanted: bool,
+    /// Who waits for the proof that their record is in the log.
+    receipts: Vec<ReceiptWanted>,
 }
 
 /// What is to be written together.
 struct Group {
     waiting: Vec<Waiting>,
+    receipts: Vec<ReceiptWanted>,
     /// The number after the last line.
     end: u64,
     /// Signs a checkpoint behind the lines, with the number before `end`.
@@ -130,13 +135,13 @@ impl AuditLog {
     pub fn open(path: &Path) -> Result<Self, AuditLogError> {
         let broken = |error: std::io::Error| AuditLogError { what: format!("{}: {error}", path.display()) };
         let (file, next) = LogFile::open(path).map_err(broken)?;
-        let (edge, tree) = Edge::open(path).map_err(broken)?;
-        if tree.size() != next {
-            let what =
-                format!("{}: it has {} lines, the last with the number before {next}", path.display(), tree.size());
+        let grown = Grown::open(path).map_err(broken)?;
+        let lines = grown.tree.size();
+        if lines != next {
+            let what = format!("{}: it has {lines} lines, the last with the number before {next}", path.display());
             return Err(AuditLogError { what });
         }
-        Self::run(Box::new(file), tree, Some(edge))
+        Self::run(Box::new(file), next, grown)
     }
 
     /// Starts a log whose next record has the number `next`.
@@ -145,16 +150,10 @@ impl AuditLog {
     /// Answers [`AuditLogError`] when the thread cannot be started.
     pub fn start(sink: Box<dyn LogSink>, next: u64) -> Result<Self, AuditLogError> {
         // Without the lines before there is no tree; checkpoints over it vouch for nothing, and so nobody signs any here.
-        let tree = Tree::default();
-        Self::run_from(sink, (tree, next), None)
+        Self::run(sink, next, Grown::nowhere())
     }
 
-    fn run(sink: Box<dyn LogSink>, tree: Tree, edge: Option<Edge>) -> Result<Self, AuditLogError> {
-        let next = tree.size();
-        Self::run_from(sink, (tree, next), edge)
-    }
-
-    fn run_from(sink: Box<dyn LogSink>, (tree, next): (Tree, u64), edge: Option<Edge>) -> Result<Self, AuditLogError> {
+    fn run(sink: Box<dyn LogSink>, next: u64, grown: Grown) -> Result<Self, AuditLogError> {
         let state = State {
             lines: Vec::new(),
             waiting: Vec::new(),
@@ -165,15 +164,21 @@ impl AuditLog {
             checkpointer: None,
             checkpointed: (next, Instant::now()),
             checkpoint_wanted: false,
+            receipts: Vec::new(),
         };
         let shared = Arc::new(Shared { state: Mutex::new(state), work: Condvar::new(), metrics: OnceLock::new() });
-        let (own, followers) = (Arc::clone(&shared), Followers::default());
+        let (own, followers, tree) = (Arc::clone(&shared), Followers::default(), grown.folder().cloned());
         let told = followers.clone();
         let thread = std::thread::Builder::new()
             .name("audit-log".to_owned())
-            .spawn(move || own.write_all(sink, &told, (tree, edge)))
+            .spawn(move || own.write_all(sink, &told, grown))
             .map_err(|error| AuditLogError { what: format!("its thread cannot be started: {error}") })?;
-        Ok(Self { shared, followers, thread: Some(thread) })
+        Ok(Self { shared, followers, tree, thread: Some(thread) })
+    }
+
+    /// Gives what reads the tree over the log; a log that is no file has none.
+    pub(crate) const fn tree(&self) -> Option<&TreeFolder> {
+        self.tree.as_ref()
     }
 
     /// Counts writes from now on.
@@ -220,17 +225,40 @@ impl AuditLog {
     /// # Errors
     /// Answers [`AuditLogError`] when it cannot be written; then nothing of the request may happen.
     pub async fn append_durable(&self, record: Record) -> Result<Durable, AuditLogError> {
+        self.append_for(record, None).await
+    }
+
+    async fn append_for(
+        &self,
+        record: Record,
+        receipt: Option<oneshot::Sender<Receipt>>,
+    ) -> Result<Durable, AuditLogError> {
         let (answer, outcome) = oneshot::channel();
         let wake = {
             let mut state = self.shared.lock();
             let number = state.put(&record)?;
             state.waiting.push(Waiting { number, answer });
+            if let Some(answer) = receipt {
+                state.checkpoint_wanted = true;
+                state.receipts.push(ReceiptWanted { number, answer });
+            }
             state.waiting.len() == state.wake_at
         };
         if wake {
             self.shared.work.notify_one();
         }
         outcome.await.map_err(|_| AuditLogError { what: "its thread has ended".to_owned() })?
+    }
+
+    /// Appends a record and answers once it is on stable storage, with a checkpoint signed over it in the same sync, and the
+    /// proof that it is in the log. There is none where nobody signs or the tree cannot be written.
+    ///
+    /// # Errors
+    /// Answers [`AuditLogError`] when it cannot be written; then nothing of the request may happen.
+    pub async fn append_signed(&self, record: Record) -> Result<(Durable, Option<Receipt>), AuditLogError> {
+        let (answer, receipt) = oneshot::channel();
+        let durable = self.append_for(record, Some(answer)).await?;
+        Ok((durable, receipt.await.ok()))
     }
 
     /// Appends a record that the next sync makes durable: the outcome of something whose intent already is.
@@ -271,7 +299,7 @@ impl State {
             self.next += 1;
             self.checkpointed = (self.next, Instant::now());
         }
-        Group { waiting, end: self.next, checkpointer }
+        Group { waiting, receipts: std::mem::take(&mut self.receipts), end: self.next, checkpointer }
     }
 
     /// Tells after how long a checkpoint is due; none if nobody signs, or all records have one.
@@ -303,14 +331,14 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write_all(&self, mut sink: Box<dyn LogSink>, followers: &Followers, (mut tree, edge): (Tree, Option<Edge>)) {
+    fn write_all(&self, mut sink: Box<dyn LogSink>, followers: &Followers, mut grown: Grown) {
         let mut lines = Vec::new();
         let mut broken = false;
         let mut last_group = 0;
         while let Some(group) = self.take(&mut lines, last_group) {
             last_group = group.waiting.len();
             let began = Instant::now();
-            let grown = grow(&tree, &mut lines, group.checkpointer.as_ref());
+            let growth = Growth::of(&grown.tree, &mut lines, group.checkpointer.as_ref());
             let written = if broken { sink.restore() } else { Ok(()) }.and_then(|()| sink.append(&lines));
             broken = written.is_err();
             if let Some(metrics) = self.metrics.get() {
@@ -322,16 +350,14 @@ impl Shared {
             }
             match written {
                 Ok(()) => {
-                    tree = grown;
                     self.lock().durable = group.end;
+                    // Whoever is answered finds the checkpoint and the tree as they are now.
+                    growth.keep(&mut grown, sink.length_bytes(), group.receipts);
                     for one in group.waiting {
                         // A caller that has gone away no longer wants to know.
                         let _ = one.answer.send(Ok(Durable::danger_vouch(one.number)));
                     }
                     followers.copy(&lines);
-                    if let Some(edge) = edge.as_ref().filter(|_| group.checkpointer.is_some()) {
-                        edge.store(&tree, sink.length_bytes());
-                    }
                 }
                 Err(error) => self.fail(group.waiting, &AuditLogError { what: error.to_string() }),
             }
@@ -385,6 +411,7 @@ impl Shared {
             state.lines.clear();
             state.next = state.durable;
             state.checkpointed.0 = state.checkpointed.0.min(state.durable);
+            state.receipts.clear();
             std::mem::take(&mut state.waiting)
         };
         for one in waiting.into_iter().chain(gathered) {
@@ -392,19 +419,6 @@ impl Shared {
             let _ = one.answer.send(Err(error.clone()));
         }
     }
-}
-
-/// Gives the tree with the lines, and appends the checkpoint over them if one is due.
-fn grow(tree: &Tree, lines: &mut Vec<u8>, checkpointer: Option<&Checkpointer>) -> Tree {
-    let mut grown = tree.clone();
-    lines.split_inclusive(|byte| *byte == b'\n').for_each(|line| grown.append(line.trim_ascii_end()));
-    let Some(record) = checkpointer.and_then(|sign| sign(grown.size(), grown.root())) else { return grown };
-    let start = lines.len();
-    lines.extend_from_slice(format!("{{\"number\":{},", grown.size()).as_bytes());
-    lines.extend_from_slice(record.fields());
-    grown.append(lines.get(start..).unwrap_or_default());
-    lines.push(b'\n');
-    grown
 }
 
 #[cfg(test)]

@@ -90,7 +90,8 @@ fn checkpointer() -> Checkpointer {
     let signer = signer();
     Arc::new(move |size, root| {
         let note = signer.sign(size, root).unwrap();
-        Some(Record::of_checkpoint(&note, RequestId([0; 16]), Timestamp(0)))
+        let record = Record::of_checkpoint(&note, RequestId([0; 16]), Timestamp(0));
+        Some(CheckpointRecord { note, record })
     })
 }
 
@@ -104,7 +105,7 @@ fn verified(path: &Path) -> vault_log::verify::Verified {
 async fn checkpoints_vouch_for_all_records_across_restarts_with_and_without_the_edge() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("audit.jsonl");
-    let edge = directory.path().join("audit.jsonl.edge");
+    let edge = directory.path().join("audit.jsonl.tree").join("edge");
     for round in 0..4 {
         let log = AuditLog::open(&path).unwrap();
         log.append_durable(record("while sealed")).await.unwrap();
@@ -147,4 +148,54 @@ async fn a_log_that_was_altered_is_not_signed_for_again_as_if_it_were_whole() {
     let text = std::fs::read_to_string(&path).unwrap();
     let outcomes: Vec<_> = text.lines().map(|line| verifier.line(line).is_ok()).collect();
     assert_eq!(outcomes, [true, false, false, false], "the first checkpoint is over another record");
+}
+
+#[tokio::test]
+async fn a_receipt_is_given_with_the_record_and_the_tree_beside_the_log_proves_the_rest() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("audit.jsonl");
+    let log = AuditLog::open(&path).unwrap();
+    let (_, receipt) = log.append_signed(record("while nobody signs")).await.unwrap();
+    assert_eq!(receipt, None);
+    log.sign_with(checkpointer());
+    let tree = log.tree().unwrap().clone();
+    let mut seen = Vec::new();
+    for round in 0..40 {
+        for _ in 0..round * 7 {
+            log.append(record("in between"));
+        }
+        let (durable, receipt) = log.append_signed(record(&format!("release {round}"))).await.unwrap();
+        let receipt = receipt.unwrap();
+        assert_eq!(receipt.index, durable.record_number());
+        let checkpoint = receipt.verify(&signer().public()).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let line = text.lines().nth(usize::try_from(receipt.index).unwrap()).unwrap();
+        assert!(line.contains(&format!("release {round}\"")) && receipt.is_for(line.as_bytes()));
+        seen.push(checkpoint);
+    }
+    log.stop_signing().await;
+    drop(log);
+    // Also after the folder was lost, or cut back to what it was: it follows from the log.
+    for damage in [None, Some("edge"), Some("tile")] {
+        match damage {
+            Some("edge") => std::fs::remove_file(directory.path().join("audit.jsonl.tree/edge")).unwrap(),
+            Some(folder) => std::fs::remove_dir_all(directory.path().join("audit.jsonl.tree").join(folder)).unwrap(),
+            None => {}
+        }
+        let log = AuditLog::open(&path).unwrap();
+        log.sign_with(checkpointer());
+        log.append_durable(record("later")).await.unwrap();
+        log.stop_signing().await;
+        drop(log);
+        let last = tree.last_checkpoint().unwrap().unwrap();
+        assert_eq!(last.checkpoint, signer().public().verify(&last.note).unwrap());
+        for old in &seen {
+            let growth = vault_log::proof::Growth::prove(old.size, last.checkpoint.size, &tree).unwrap();
+            growth.verify(old, &last.checkpoint).unwrap();
+        }
+        for number in [0, 1, 255, 256, last.checkpoint.size - 1] {
+            Receipt::prove(number, &last, &tree).unwrap().verify(&signer().public()).unwrap();
+        }
+    }
+    assert_eq!(verified(&path).records, verified(&path).signed);
 }

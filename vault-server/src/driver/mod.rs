@@ -34,8 +34,8 @@ use vault_core::seal::{SealSettings, Unsealed};
 use vault_core::time::Span;
 
 use crate::alerts::Channels;
-use crate::audit_log::AuditLog;
 use crate::audit_log::devices::DeviceRules;
+use crate::audit_log::{AuditLog, TreeFolder};
 use crate::environment::Environment;
 use crate::facts::KnownFacts;
 use crate::metrics::Metrics;
@@ -50,6 +50,7 @@ pub use custody::{
 use fetch::Fetcher;
 pub use generate_root::{RootBegun, RootOutcome, RootStatus};
 pub use rekey::{NewShares, RekeyAsk, RekeyOutcome, RekeyStatus, VerificationOutcome, VerificationStatus};
+pub use requests::Handled;
 use rules::Rules;
 use seals::Phase;
 pub use seals::{Caller, Initialised, Status};
@@ -151,6 +152,11 @@ impl Vault {
     /// Gives the clock and the source of randomness.
     pub fn environment(&self) -> &Environment {
         &self.environment
+    }
+
+    /// Gives what reads the tree over the log.
+    pub(crate) const fn log_tree(&self) -> Option<&TreeFolder> {
+        self.log.tree()
     }
 
     /// Prepares to fetch what pure code asks for: data rows and answers only on a durable record.

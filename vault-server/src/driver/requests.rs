@@ -9,9 +9,7 @@ use vault_core::audit::{Decision, Record};
 use vault_core::auth::token::{Finder, Reader};
 use vault_core::auth::{self, Sender, Unidentified, stewards};
 use vault_core::engines::{Effect, Follow, Surroundings};
-use vault_core::flow::{
-    Completed, Denied, Identified, Pending, Permitted, Plan, Recorded, Recording, Settled, Target, Undecided,
-};
+use vault_core::flow::{Completed, Denied, Identified, Pending, Permitted, Plan, Recorded, Settled, Target, Undecided};
 use vault_core::network::Network;
 use vault_core::policy::IdentityFacts;
 use vault_core::quota::{self, Verdict};
@@ -19,6 +17,7 @@ use vault_core::refusal::{Class, Refusal};
 use vault_core::reply::Reply;
 use vault_core::request::{Operation, Request};
 use vault_core::view::View;
+use vault_log::proof::Receipt;
 
 use crate::driver::fetch::ROUNDS_MAX;
 use crate::driver::rules::Generation;
@@ -29,12 +28,20 @@ use crate::storage::CommitError;
 /// turns, writers of one path wait for each other; a swarm of writers elsewhere, or on one folder, may reach it.
 const ATTEMPTS_MAX: usize = 64;
 
+/// What became of a request.
+pub struct Handled {
+    /// What it is answered with.
+    pub reply: Reply,
+    /// Shows that the record of a release is in the log; other requests have none.
+    pub receipt: Option<Receipt>,
+}
+
 /// How one attempt ended.
 enum Attempt {
-    Done(Result<Reply, Refusal>),
+    Done(Result<Handled, Refusal>),
     Again(Request),
     /// Answered; something that was agreed to is made on the side.
-    Besides(Result<Reply, Refusal>, Box<Request>),
+    Besides(Result<Handled, Refusal>, Box<Request>),
 }
 
 impl Vault {
@@ -42,14 +49,14 @@ impl Vault {
     ///
     /// # Errors
     /// Answers [`Refusal`]; a denial is on durable record by then.
-    pub async fn handle(self: &Arc<Self>, request: Request) -> Result<Reply, Refusal> {
+    pub async fn handle(self: &Arc<Self>, request: Request) -> Result<Handled, Refusal> {
         let measured = self.metrics.request(request.operation);
         let result = self.carry_through(request).await;
         measured.ended(&result);
         result
     }
 
-    async fn carry_through(self: &Arc<Self>, request: Request) -> Result<Reply, Refusal> {
+    async fn carry_through(self: &Arc<Self>, request: Request) -> Result<Handled, Refusal> {
         self.check_rate(&request).await?;
         let (mut request, mut answer) = (request, None);
         for _ in 0..ATTEMPTS_MAX {
@@ -113,7 +120,7 @@ impl Vault {
             Err(denied) => return Err(self.deny(&open, denied).await),
         };
         let seals = seals && matches!(passage, Passage::Approved(_));
-        let recorded = match self.record(&open, passage).await {
+        let (recorded, receipt) = match self.record(&open, passage).await {
             Ok(recorded) => recorded,
             // A vault whose log cannot be written serves nothing, but whoever may seal it still can.
             Err(refusal) if seals => {
@@ -121,22 +128,22 @@ impl Vault {
                 drop(turn);
                 drop(open);
                 self.seal().await;
-                return Ok(Attempt::Done(Ok(Reply::Empty)));
+                return Ok(Attempt::Done(Ok(Handled { reply: Reply::Empty, receipt: None })));
             }
             Err(refusal) => return Err(refusal),
         };
         let plan = match self.decide(&open, &rules, recorded).await? {
             Ok(plan) => plan,
-            Err(refused) => return Ok(self.complete(open, refused).await),
+            Err(refused) => return Ok(self.complete(open, refused, receipt).await),
         };
         let settled = plan.settle(open.barrier(), &mut self.environment.rng());
         match settled.map_err(|error| Refusal::internal(error.to_string()))? {
-            Settled::Complete(completed) => Ok(self.complete(open, completed).await),
+            Settled::Complete(completed) => Ok(self.complete(open, completed, receipt).await),
             Settled::Commit(pending) => {
                 // A caller who goes away must not leave a commit without its effects: it goes on without them.
                 let vault = Arc::clone(self);
                 let committing = tokio::spawn(async move {
-                    let outcome = vault.commit(open, pending).await;
+                    let outcome = vault.commit(open, pending, receipt).await;
                     drop(turn);
                     outcome
                 });
@@ -243,14 +250,20 @@ impl Vault {
         }
     }
 
-    async fn record(&self, open: &Open, passage: Passage) -> Result<Recorded, Refusal> {
+    /// Makes the record of the intent durable; a release has a checkpoint over it in the same sync, and a receipt.
+    async fn record(&self, open: &Open, passage: Passage) -> Result<(Recorded, Option<Receipt>), Refusal> {
         let hash = open.barrier().audit_values();
-        let (record, recording): (Record, Recording) = match passage {
-            Passage::Approved(approved) => approved.record(hash),
-            Passage::Held(held) => held.record(hash),
+        let (is_release, (record, recording)) = match passage {
+            Passage::Approved(approved) => (approved.is_release(), approved.record(hash)),
+            Passage::Held(held) => (false, held.record(hash)),
         };
-        let durable = self.log.append_durable(record).await.map_err(|error| log_refusal(&error))?;
-        Ok(recording.recorded(durable))
+        let appended = if is_release {
+            self.log.append_signed(record).await
+        } else {
+            self.log.append_durable(record).await.map(|durable| (durable, None))
+        };
+        let (durable, receipt) = appended.map_err(|error| log_refusal(&error))?;
+        Ok((recording.recorded(durable), receipt))
     }
 
     async fn deny(&self, open: &Open, denied: Denied) -> Refusal {
@@ -284,7 +297,7 @@ impl Vault {
         Ok(Err(recorded.refuse(Refusal::internal("the engine does not come to an end"))))
     }
 
-    async fn commit(&self, open: Arc<Open>, mut pending: Pending) -> Attempt {
+    async fn commit(&self, open: Arc<Open>, mut pending: Pending, receipt: Option<Receipt>) -> Attempt {
         let completed = match self.storage.commit(pending.take_batch()).await {
             Ok(committed) => pending.committed(committed),
             Err(CommitError::Conflict { .. }) => match pending.conflicted() {
@@ -293,7 +306,7 @@ impl Vault {
             },
             Err(CommitError::Storage(error)) => pending.failed(store_refusal(&error)),
         };
-        self.complete(open, completed).await
+        self.complete(open, completed, receipt).await
     }
 
     /// Lets the audit devices that there are now follow the log, and no others.
@@ -305,7 +318,7 @@ impl Vault {
 
     /// Carries out the effects, logs the outcome and gives the reply; a request that was held back and follows is the next
     /// attempt, or is made on the side.
-    async fn complete(&self, open: Arc<Open>, completed: Completed) -> Attempt {
+    async fn complete(&self, open: Arc<Open>, completed: Completed, receipt: Option<Receipt>) -> Attempt {
         let seal = completed.effects().contains(&Effect::Seal);
         let mut completed = match self.carry_out(&open, completed.effects()).await {
             Ok(()) => completed,
@@ -319,10 +332,11 @@ impl Vault {
             drop(open);
             self.seal().await;
         }
+        let handled = |completed: Completed| completed.into_result().map(|reply| Handled { reply, receipt });
         match follow {
             Some(Follow::Instead(request)) => Attempt::Again(*request),
-            Some(Follow::Besides(request)) => Attempt::Besides(completed.into_result(), request),
-            None => Attempt::Done(completed.into_result()),
+            Some(Follow::Besides(request)) => Attempt::Besides(handled(completed), request),
+            None => Attempt::Done(handled(completed)),
         }
     }
 

@@ -23,7 +23,7 @@ use vault_core::secret::SecretText;
 use vault_core::sharing::{Share, ShareIndex, Threshold};
 use vault_log::checkpoint::CheckpointSigner;
 
-use crate::audit_log::{AuditLog, Checkpointer};
+use crate::audit_log::{AuditLog, CheckpointRecord, Checkpointer};
 use crate::driver::ceremonies::Ceremonies;
 use crate::driver::rules::Rules;
 use crate::driver::stripes::Stripes;
@@ -332,7 +332,9 @@ impl Vault {
         let signer = checkpoint_signer(open);
         Arc::new(move |size, root| match signer.sign(size, root) {
             Ok(note) => {
-                Some(Record::of_checkpoint(&note, RequestId::random(&mut environment.rng()), environment.now()))
+                let id = RequestId::random(&mut environment.rng());
+                let record = Record::of_checkpoint(&note, id, environment.now());
+                Some(CheckpointRecord { note, record })
             }
             Err(error) => {
                 tracing::error!("a checkpoint cannot be signed: {error}");

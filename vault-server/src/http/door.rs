@@ -19,7 +19,7 @@ use vault_core::secret::{SecretBytes, SecretText};
 use vault_core::time::Span;
 
 use super::{Edge, PeerCertificates, body, envelope, parameters, public, snapshot};
-use crate::driver::Caller;
+use crate::driver::{Caller, Handled};
 
 const HEADER_TOKEN: &str = "x-vault-token";
 const HEADER_NAMESPACE: &str = "x-vault-namespace";
@@ -79,11 +79,12 @@ async fn try_answer(
     }
     let request = admit(edge, id, remote, &parts, asked, body)?;
     let path = request.path.clone();
-    match (edge.vault.handle(request).await?, upload) {
+    let Handled { reply, receipt } = edge.vault.handle(request).await?;
+    match (reply, upload) {
         (Reply::Snapshot(permit), _) => snapshot::take(edge, permit, Caller { id, remote }).await.map(Answer::Done),
         (Reply::Restore(permit), Some(body)) => Ok(Answer::Restore(permit, body)),
         (Reply::Restore(_), None) => Err(Refusal::internal("the body of a restore was taken for JSON")),
-        (reply, _) => Ok(Answer::Done(envelope::reply(id, &path, reply))),
+        (reply, _) => Ok(Answer::Done(envelope::with_receipt(envelope::reply(id, &path, reply), receipt.as_ref()))),
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axum::body::Body;
 use axum::response::Response;
+use data_encoding::BASE64;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
@@ -14,8 +15,12 @@ use vault_core::path::RequestPath;
 use vault_core::refusal::Refusal;
 use vault_core::reply::{Content, Grant, Reply, WrapInfo};
 use vault_core::secret::SecretBytes;
+use vault_log::proof::Receipt;
 
 use super::status;
+
+/// Carries the receipt of a release.
+const HEADER_RECEIPT: &str = "x-keyturn-receipt";
 
 /// The fields of the envelope, which no field of the data may take the place of.
 const ENVELOPE: [&str; 8] =
@@ -40,6 +45,15 @@ pub(super) fn reply(id: RequestId, path: &RequestPath, reply: Reply) -> Response
             response
         }
     }
+}
+
+/// Adds the receipt of a release, in base64.
+pub(super) fn with_receipt(mut response: Response, receipt: Option<&Receipt>) -> Response {
+    let text = receipt.map(|receipt| BASE64.encode(receipt.to_string().as_bytes()));
+    if let Some(value) = text.and_then(|text| HeaderValue::from_str(&text).ok()) {
+        response.headers_mut().insert(HEADER_RECEIPT, value);
+    }
+    response
 }
 
 /// Answers a request that was refused.

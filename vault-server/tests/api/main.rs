@@ -8,6 +8,7 @@
 
 mod approle;
 mod audit;
+mod audit_log;
 mod batch;
 mod bootstrap;
 mod ceremonies;

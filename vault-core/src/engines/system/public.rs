@@ -19,6 +19,8 @@ const fn endpoint(path: &'static str, operations: &'static [Operation], summary:
 
 /// All of them, in the order of their paths.
 pub static PUBLIC: &[PublicEndpoint] = &[
+    endpoint("sys/audit-log/checkpoint", &[Read], "Shows that the log goes on from what it was"),
+    endpoint("sys/audit-log/receipt", &[Read], "Shows that a record is in the log"),
     endpoint("sys/custody", &[Read], "Tells custodians which vault this is, how old, and whose shares have come"),
     endpoint("sys/custody/acknowledge", &[Write], "Takes a proof that a custodian holds a new share"),
     endpoint("sys/custody/act", &[Write], "Carries out a request that stewards have signed together"),

@@ -3,6 +3,7 @@
 //!
 //! How to add one: write a file with a `pub(super) fn` of the shape [`Endpoint`] and add it to [`ENDPOINTS`].
 
+mod audit_log;
 mod custody;
 mod generate_root_attempt;
 mod generate_root_update;
@@ -53,6 +54,8 @@ pub(super) type Endpoint = for<'a> fn(Call<'a>) -> Answer<'a>;
 
 /// The public endpoints by path.
 const ENDPOINTS: &[(&str, Endpoint)] = &[
+    ("sys/audit-log/checkpoint", audit_log::checkpoint),
+    ("sys/audit-log/receipt", audit_log::receipt),
     ("sys/custody", custody::answer),
     ("sys/custody/acknowledge", custody::possession::acknowledge),
     ("sys/custody/act", custody::act::answer),

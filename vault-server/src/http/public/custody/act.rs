@@ -8,6 +8,7 @@ use vault_core::refusal::Refusal;
 use vault_core::reply::Reply;
 use vault_core::request::{Operation, Request};
 
+use crate::driver::Handled;
 use crate::http::envelope;
 use crate::http::public::{Answer, Call};
 
@@ -18,11 +19,12 @@ pub(in crate::http::public) fn answer(call: Call<'_>) -> Answer<'_> {
         }
         let request = read(&call)?;
         let path = request.path.clone();
-        match call.edge.vault.handle(request).await? {
+        let Handled { reply, receipt } = call.edge.vault.handle(request).await?;
+        match reply {
             Reply::Snapshot(_) | Reply::Restore(_) => {
                 Err(Refusal::invalid("snapshots are streams, which no act can carry"))
             }
-            reply => Ok(envelope::reply(call.id, &path, reply)),
+            reply => Ok(envelope::with_receipt(envelope::reply(call.id, &path, reply), receipt.as_ref())),
         }
     })
 }
