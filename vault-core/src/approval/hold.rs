@@ -10,6 +10,7 @@ use super::judge::Judge;
 use super::shown;
 use super::statement::{CharterInForce, StatedRequester, Statement, TEXT_LENGTH_BYTES_MAX, salted};
 use super::tell::tell;
+use super::votes::check_voice;
 use crate::auth::token::{self, Token, TokenId, Wrapped, draw_accessor, draw_token};
 use crate::charter::Digest;
 use crate::engines::{Call, Change, Effect, Step, try_out};
@@ -42,6 +43,7 @@ pub(crate) fn hold(
     rng: &mut dyn CryptoRng,
 ) -> Result<Step, Interrupt> {
     let requester = requester(call)?;
+    check_voice(call, &requester.human, view)?;
     let reason = reason(call, rules)?;
     let mut salt = [0; 32];
     rng.fill_bytes(&mut salt);

@@ -9,6 +9,7 @@ use super::human::Human;
 use super::judge::Judge;
 use super::statement::salted;
 use super::tell::tell;
+use super::votes::check_voice;
 use crate::auth::token::{self, TokenId};
 use crate::engines::{Call, Change, Effect, Step, decide, try_out};
 use crate::id::RequestId;
@@ -119,6 +120,7 @@ impl Grant {
         if entity.id != held.requester.entity || Human::of(entity, judge.charter()) != held.requester.human {
             return Err(not_there().with_private("somebody else than its requester redeems a request").into());
         }
+        check_voice(call, &held.requester.human, view)?;
         let draft = Draft {
             operation: call.request.operation.word().to_owned(),
             path: call.request.path.as_str().to_owned(),

@@ -31,6 +31,7 @@ mod quotas;
 mod reports;
 mod rotation;
 mod seal;
+mod second_voices;
 mod service_model;
 mod snapshot;
 mod stewards;
