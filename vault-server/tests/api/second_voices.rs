@@ -1,8 +1,11 @@
-//! Nobody speaks with two voices, by a token that they made for somebody else.
+//! Nobody speaks with two voices: by a token that they made for somebody else, or by a login that they took over.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::house::{AGREE, House, ONE, TWO, error};
+use crate::change_control::Service;
+use crate::custody::error;
+use crate::house::{AGREE, House, ONE, TWO};
+use crate::stewards::write;
 
 /// Two roles of tokens for the alias `cat-alias`, whose entity is cat's, and policies to use them.
 async fn with_roles(control_group: &str) -> House {
@@ -75,4 +78,27 @@ async fn who_makes_a_token_for_somebody_else_has_one_vote() {
         house.authorize(&as_cat, 403, &held).await;
     }
     house.unwrap(&ann, 400, &wrapping).await;
+}
+
+#[tokio::test]
+async fn in_service_nobody_alone_sets_the_password_of_somebody_else() {
+    let service = Service::new().await;
+    let (vault, alice) = (&service.vault, service.login("alice").await);
+    let new = |password: &str| Some(json!({ "password": password }));
+    for path in ["auth/userpass/users/bob/password", "auth/userpass/users/nobody/password"] {
+        let (status, answer) =
+            vault.call("POST", path, &alice, new("mine").map(|body| body.to_string()).as_deref()).await;
+        assert!(status == 400 && error(&answer).contains("Reason"), "{path}: {status} {answer}");
+    }
+    vault.expect_as("", 400, "POST", "auth/userpass/login/bob", new("mine")).await;
+    // One's own is one's own, in whatever case it is written.
+    vault.expect_as(&alice, 204, "POST", "auth/userpass/users/ALICE/password", new("better")).await;
+    vault.expect_as("", 200, "POST", "auth/userpass/login/alice", new("better")).await;
+    // Where another method has a user of the same name, that is somebody else.
+    write(vault, &service.people, 60, "sys/auth/others", json!({"type": "userpass"})).await;
+    write(vault, &service.people, 61, "auth/others/users/alice", json!({"password": "x"})).await;
+    let path = "auth/others/users/alice/password";
+    let (status, answer): (_, Value) =
+        vault.call("POST", path, &alice, new("mine").map(|body| body.to_string()).as_deref()).await;
+    assert_eq!(status, 400, "{answer}");
 }
