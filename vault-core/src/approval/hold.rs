@@ -237,6 +237,9 @@ fn shown_to_approvers(
 ) -> Result<String, Refusal> {
     let body = call.request.body.as_ref().map(SecretBytes::expose);
     let is_change = !matches!(call.request.operation, Operation::Read | Operation::List);
+    if is_change {
+        shown::check(call.mount, call.path, body)?;
+    }
     let fields = if is_change {
         shown::describe(call.mount, call.path, before.map(SecretBytes::expose), body)
     } else {
