@@ -143,10 +143,8 @@ fn try_request(
     rng: &mut dyn CryptoRng,
 ) -> Result<Tried, Interrupt> {
     let reads = matches!(call.request.operation, Operation::Read | Operation::List);
-    let before = if reads { None } else { read_before(call, view, rng)? };
-    let (outcome, read) = try_out(call, view, rng);
+    let Looked { outcome, base, before } = look(call, salt, view, rng)?;
     match outcome {
-        Err(Interrupt::Fetch) => return Err(Interrupt::Fetch),
         Err(refused) if !reads => return Err(refused),
         Ok(Step { outcome: Ok(Reply::Restore(_) | Reply::Snapshot(_)), .. }) => {
             let text = "this cannot wait in the vault: stewards make it together with keyturn act propose";
@@ -156,16 +154,45 @@ fn try_request(
         Ok(_) | Err(_) => {}
     }
     let is_bound = !reads || rules.iter().any(|rule| rule.binds == Binds::Version);
-    let digest = before.as_ref().map(|before| *salted(salt, "before", before.expose()).as_bytes());
-    Ok(Tried { base: is_bound.then(|| Base::of(&read, digest)), before })
+    Ok(Tried { base: Some(base).filter(|_| is_bound), before })
+}
+
+/// What trying a request out shows, of now.
+pub(super) struct Looked {
+    outcome: Result<Step, Interrupt>,
+    pub(super) base: Base,
+    before: Option<SecretBytes>,
+}
+
+/// Tries a request out, and gives what binds it to what is there.
+///
+/// # Errors
+/// Stops when something must be fetched first.
+pub(super) fn look(
+    call: &Call<'_>,
+    salt: &[u8; 32],
+    view: &mut View,
+    rng: &mut dyn CryptoRng,
+) -> Result<Looked, Interrupt> {
+    let operation = call.request.operation;
+    let reads = matches!(operation, Operation::Read | Operation::List);
+    let before = if reads { None } else { read_before(call, view, rng)? };
+    let (outcome, read) = try_out(call, view, rng);
+    if matches!(outcome, Err(Interrupt::Fetch)) {
+        return Err(Interrupt::Fetch);
+    }
+    // What names are there, and what is answered from memory alone, shows in no row that is read.
+    let answer = match &outcome {
+        Ok(Step { outcome: Ok(Reply::Content(content)), .. }) if reads => content.data.as_ref(),
+        _ => None,
+    };
+    let answer = answer.filter(|_| operation == Operation::List || read.is_empty());
+    let digest = before.as_ref().or(answer).map(|there| *salted(salt, "before", there.expose()).as_bytes());
+    Ok(Looked { base: Base::of(&read, digest), outcome, before })
 }
 
 /// Reads what a change would change, if its path can be read.
-pub(super) fn read_before(
-    call: &Call<'_>,
-    view: &mut View,
-    rng: &mut dyn CryptoRng,
-) -> Result<Option<SecretBytes>, Interrupt> {
+fn read_before(call: &Call<'_>, view: &mut View, rng: &mut dyn CryptoRng) -> Result<Option<SecretBytes>, Interrupt> {
     let asked = call.request.reading();
     let reading = Call { request: &asked, ..*call };
     if reading.route.and_then(|route| route.handler(Operation::Read)).is_none() {

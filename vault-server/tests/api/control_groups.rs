@@ -427,25 +427,3 @@ async fn the_longest_wait_is_a_setting() {
     let token = held["wrap_info"]["token"].as_str().unwrap();
     house.vault.expect(400, "POST", "sys/wrapping/rewrap", Some(json!({ "token": token }))).await;
 }
-
-#[tokio::test]
-async fn another_spelling_of_a_path_goes_around_no_rule() {
-    let house = House::new(ONE).await;
-    house.vault.expect(204, "POST", "sys/mounts/transit", Some(json!({"type": "transit"}))).await;
-    house.vault.expect(200, "POST", "transit/keys/prod", None).await;
-    let text = format!(
-        "path \"transit/*\" {{ capabilities = [\"update\", \"read\"] }}\n\
-         path \"transit/encrypt/prod\" {{ capabilities = [\"update\"]\n control_group = {{ {ONE} }} }}\n\
-         path \"transit/keys/prod\" {{ capabilities = [\"deny\"] }}"
-    );
-    house.vault.expect(204, "PUT", "sys/policies/acl/staff", Some(json!({ "policy": text }))).await;
-    let (ann, plain) = (house.login("ann").await, Some(json!({"plaintext": "aGk="})));
-    house.ask(&ann, "POST", "transit/encrypt/prod", plain.clone()).await;
-    // It waits, or else is not there.
-    let (_, answer) =
-        house.vault.call("POST", "transit/encrypt/prod/", &ann, plain.map(|body| body.to_string()).as_deref()).await;
-    assert_eq!(answer["data"]["ciphertext"], Value::Null, "{answer}");
-    house.vault.expect_as(&ann, 403, "GET", "transit/keys/prod", None).await;
-    house.vault.expect_as(&ann, 404, "GET", "transit/keys/prod/", None).await;
-    house.vault.expect(200, "GET", "sys/mounts/transit/", None).await;
-}

@@ -10,6 +10,7 @@ mod approle;
 mod audit;
 mod batch;
 mod bootstrap;
+mod bound;
 mod ceremonies;
 mod ceremony_faults;
 mod change_control;
