@@ -36,6 +36,7 @@ pub(crate) use reach::check_rules;
 pub(crate) use redeem::{Bearer, carry_out, make_again};
 pub use redeem::{Grant, Redemption};
 pub(crate) use settings::{load_ttl_max, store_ttl_max};
+pub use shown::is_of_body;
 pub use statement::{
     APPROVAL_PAYLOAD_TYPE, CharterInForce, DENIAL_PAYLOAD_TYPE, StatedRequester, Statement, StatementError,
     TEXT_LENGTH_BYTES_MAX, is_body,

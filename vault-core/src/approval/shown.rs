@@ -75,6 +75,16 @@ pub(super) fn check(mount: &Mount, below: &str, body: Option<&[u8]>) -> Result<(
     Ok(())
 }
 
+/// Tells whether what is shown of a body that is shown as a whole is what it says: every field of it, with this value. `shown`
+/// gives name, kind of change and new value of each field.
+pub fn is_of_body<'a>(body: &[u8], shown: impl IntoIterator<Item = (&'a str, &'a str, Option<&'a Value>)>) -> bool {
+    let Some(mut due) = flat(Some(body)) else { return false };
+    let is_there = shown.into_iter().filter(|(_, change, _)| *change != "removed").all(|(name, change, after)| {
+        matches!(change, "new" | "changed" | "same") && after.is_some() && due.remove(name).as_ref() == after
+    });
+    is_there && due.is_empty()
+}
+
 /// Describes a change by what a read answers now and the body that is to be written.
 pub(super) fn describe(mount: &Mount, below: &str, before: Option<&[u8]>, body: Option<&[u8]>) -> Vec<Field> {
     let shown = shown_at(mount, below);
@@ -256,6 +266,20 @@ mod tests {
         let last = describe(&kv, "a", None, Some(many.as_bytes())).pop().unwrap();
         assert!(last.name.contains("2 more") && last.change == "not named", "{last:?}");
         assert!(check(&system, "policies/acl/a", None).is_ok());
+    }
+
+    #[test]
+    fn fields_are_held_against_the_body_that_they_are_of() {
+        let body = b"{\"policy\": \"real\", \"a\": {\"b\": 1}}";
+        let (real, other, one) = (json!("real"), json!("false"), json!(1));
+        let good = [("a.b", "new", Some(&one)), ("policy", "changed", Some(&real)), ("gone", "removed", None)];
+        assert!(is_of_body(body, good));
+        assert!(!is_of_body(body, [good[0], ("policy", "changed", Some(&other))]));
+        assert!(!is_of_body(body, [good[0], ("policy", "changed", None)]));
+        assert!(!is_of_body(body, [good[0]]), "one is left out");
+        assert!(!is_of_body(body, [good[0], good[1], ("more", "new", Some(&one))]));
+        assert!(!is_of_body(body, [good[0], ("policy", "removed", Some(&real))]));
+        assert!(!is_of_body(b"{", []));
     }
 
     #[test]
