@@ -105,3 +105,53 @@ async fn who_learns_does_not_count_whatever_groups_they_are_in() {
     house.group("new", &[&house.entity("cat").await, &house.entity("ben").await]).await;
     house.unwrap(&ann, 400, &wrapping).await;
 }
+
+#[tokio::test]
+async fn nothing_is_done_to_a_file_before_people_agree() {
+    let house = with_much().await;
+    let (ann, ben) = (house.login("ann").await, house.login("ben").await);
+    let path = house.vault.audit_path.with_file_name("made-by-one");
+    let body = json!({"type": "file", "options": {"file_path": path.to_str().unwrap()}});
+    let (wrapping, id) = house.ask(&ann, "PUT", "sys/audit/copy", Some(body)).await;
+    assert!(!path.exists());
+    house.authorize(&ben, 200, &id).await;
+    assert!(!path.exists());
+    house.unwrap(&ann, 204, &wrapping).await;
+    assert!(path.exists());
+}
+
+#[tokio::test]
+async fn votes_beyond_the_last_one_make_nothing_again() {
+    let house = House::new(ONE).await;
+    let root = &house.vault;
+    root.expect(204, "POST", "sys/auth/approle", Some(json!({"type": "approle"}))).await;
+    root.expect(204, "POST", "auth/approle/role/app", Some(json!({"token_policies": "default"}))).await;
+    let text = format!(
+        "{AGREE}path \"auth/approle/role/app/secret-id\" {{ capabilities = [\"update\"]\n\
+         control_group = {{ {ONE}\n uses = 5\n applies = \"approved\" }} }}"
+    );
+    root.expect(204, "PUT", "sys/policies/acl/staff", Some(json!({ "policy": text }))).await;
+    let (ann, ben, cat) = (house.login("ann").await, house.login("ben").await, house.login("cat").await);
+    let (_, id) = house.ask(&ann, "POST", "auth/approle/role/app/secret-id", None).await;
+    for voter in [&ben, &ben, &cat] {
+        house.authorize(voter, 200, &id).await;
+        assert_eq!(house.held(&ann, &id).await["uses_left"], json!(4));
+    }
+    root.expect_as(&ann, 200, "POST", &format!("sys/requests/{id}/redeem"), None).await;
+    assert_eq!(house.held(&ann, &id).await["uses_left"], json!(3));
+}
+
+#[tokio::test]
+async fn what_cannot_be_looked_at_does_not_wait() {
+    let house = with_much().await;
+    let ann = house.login("ann").await;
+    let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
+    let body = format!("{{\"policy\": \"path \\\"a\\\" {{ capabilities = [\\\"read\\\"] }}\", \"x\": {deep}}}");
+    let (status, answer) = house.vault.call("PUT", "sys/policies/acl/app", &ann, Some(&body)).await;
+    assert!(status == 400 && error(&answer).contains("nested too deeply"), "{status} {answer}");
+    let mut many: serde_json::Map<_, _> = (0..256).map(|n| (format!("a{n}"), json!(n))).collect();
+    many.insert("policy".to_owned(), json!("path \"a\" { capabilities = [\"read\"] }"));
+    let (status, answer) =
+        house.vault.call("PUT", "sys/policies/acl/app", &ann, Some(&Value::Object(many).to_string())).await;
+    assert!(status == 400 && error(&answer).contains("256 fields at most"), "{status} {answer}");
+}
