@@ -158,10 +158,10 @@ pub(crate) fn carry_out(
     view: &mut View,
     rng: &mut dyn CryptoRng,
 ) -> Result<Step, Interrupt> {
-    if let Some(base) = &held.base {
-        if look(call, &held.salt, view, rng)?.base != *base {
-            return stale(call, held, view);
-        }
+    if let Some(base) = &held.base
+        && look(call, &held.salt, view, rng)?.base != *base
+    {
+        return stale(call, held, view);
     }
     Ok(decide(call, view, rng)?.then(Effect::DeliverNotices))
 }

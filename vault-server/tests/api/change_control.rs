@@ -88,6 +88,20 @@ impl Service {
         explainer.events().iter().map(|event| event.what.clone()).collect()
     }
 
+    /// What is doubted about the releases of a request in an altered log.
+    fn doubts(&self, id: &str, altered: &dyn Fn(&str) -> Vec<String>) -> Vec<String> {
+        let mut explainer = Explainer::new(id);
+        let text = std::fs::read_to_string(&self.vault.audit_path).unwrap();
+        let lines: Vec<String> = text.lines().flat_map(altered).collect();
+        lines.iter().for_each(|line| explainer.first(line));
+        lines.iter().for_each(|line| explainer.second(line));
+        let released = explainer.events().iter().filter_map(|event| match &event.what {
+            What::Released { doubts, .. } => Some(doubts.clone()),
+            _ => None,
+        });
+        released.flatten().collect()
+    }
+
     async fn approve(&self, name: &str, id: &str) -> Value {
         let token = self.login(name).await;
         let statement = self.seen(&token, id).await["statement"].as_str().unwrap().to_owned();
@@ -322,18 +336,7 @@ async fn a_release_that_the_statement_does_not_bear_is_doubted() {
     service.approve("bob", &id).await;
     service.approve("dan", &id).await;
     let other = service.ask(&bob, "PUT", "sys/policies/acl/app", rule(APP)).await;
-    let doubts = |altered: &dyn Fn(&str) -> Vec<String>| {
-        let mut explainer = Explainer::new(&id);
-        let text = std::fs::read_to_string(&service.vault.audit_path).unwrap();
-        let lines: Vec<String> = text.lines().flat_map(altered).collect();
-        lines.iter().for_each(|line| explainer.first(line));
-        lines.iter().for_each(|line| explainer.second(line));
-        let released = explainer.events().iter().filter_map(|event| match &event.what {
-            What::Released { doubts, .. } => Some(doubts.clone()),
-            _ => None,
-        });
-        released.flatten().collect::<Vec<_>>()
-    };
+    let doubts = |altered: &dyn Fn(&str) -> Vec<String>| service.doubts(&id, altered);
     let released = |change: &'static dyn Fn(&mut Value)| {
         move |line: &str| {
             let mut record: Value = serde_json::from_str(line).unwrap();
@@ -344,7 +347,8 @@ async fn a_release_that_the_statement_does_not_bear_is_doubted() {
         }
     };
     assert_eq!(doubts(&|line| vec![line.to_owned()]), Vec::<String>::new());
-    let cases: [(&dyn Fn(&str) -> Vec<String>, &str); 6] = [
+    type Alteration<'a> = &'a dyn Fn(&str) -> Vec<String>;
+    let cases: [(Alteration<'_>, &str); 6] = [
         (&released(&|record| record["path"] = json!("sys/policies/acl/other")), "does something else"),
         (&released(&|record| record["operation"] = json!("delete")), "does something else"),
         (&released(&|record| record["grant"]["votes"] = json!([])), "nobody's vote"),
