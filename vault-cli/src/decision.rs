@@ -7,7 +7,7 @@ use serde_json::Value;
 use similar::TextDiff;
 use vault_api::Client;
 use vault_api::requests::{HeldAffected, HeldChange, HeldField, HeldRequest, HeldStanding, Said};
-use vault_core::approval::{Statement, is_body};
+use vault_core::approval::{Statement, is_body, is_of_body};
 use vault_core::charter::Digest;
 use vault_core::envelope::{Envelope, Signature};
 use vault_core::time::Timestamp;
@@ -57,6 +57,11 @@ impl Looked {
             if !salt.is_some_and(|salt| is_body(&statement, &salt, body.as_bytes())) {
                 return Err(lies("what it shows of the change is not what the statement is about"));
             }
+            let fields = held.shown.fields.iter();
+            let fields = fields.map(|field| (field.name.as_str(), field.change.as_str(), field.after.as_ref()));
+            if !is_of_body(body.as_bytes(), fields) {
+                return Err(lies("the fields that it shows are not those of the change"));
+            }
         }
         Ok(Self { held, statement, digest })
     }
@@ -70,13 +75,19 @@ impl Looked {
         };
         let ends = Timestamp(statement.expires_at_seconds.saturating_mul(1_000_000_000));
         let mut lines = vec![
-            format!("request  {}  ({})", held.summary.id, held.summary.state),
-            format!("what     {} {}", statement.operation, one_line(&statement.path)),
+            format!("request  {}  ({})", one_line(&held.summary.id), one_line(&held.summary.state)),
+            format!("what     {} {}", one_line(&statement.operation), one_line(&statement.path)),
             format!("who      {who}"),
             format!("ends     {ends}, uses {}", statement.uses),
         ];
         if statement.version == "latest" {
             lines.push("version  whatever is there when it is used".to_owned());
+        }
+        if statement.parameters.is_some() {
+            lines.push("CAREFUL  it has query parameters, which are not shown: ask what they are".to_owned());
+        }
+        if statement.body.is_some() && held.shown.body.is_none() {
+            lines.push("CAREFUL  not all of what it writes is shown: what is, the server says".to_owned());
         }
         lines.extend(caution(&statement.path).map(|text| format!("CAREFUL  the path: {text}")));
         lines.extend(caution(&statement.requester.name).map(|text| format!("CAREFUL  the name: {text}")));
@@ -88,13 +99,22 @@ impl Looked {
         }
         if let Some(denial) = &held.shown.earlier_denial {
             let by = one_line(&denial.by);
-            lines.push(format!("BEFORE   {by} denied the same at {}:\n{}", denial.at, block(&denial.reason)));
+            lines.push(format!(
+                "BEFORE   {by} denied the same at {}:\n{}",
+                one_line(&denial.at),
+                block(&denial.reason)
+            ));
         }
         lines.extend(change(&held.shown));
         lines.push(affects(&held.affects));
         lines.extend(standing(&held.standing));
         for comment in &held.comments {
-            lines.push(format!("remark   {} at {}:\n{}", one_line(&comment.by), comment.at, block(&comment.text)));
+            lines.push(format!(
+                "remark   {} at {}:\n{}",
+                one_line(&comment.by),
+                one_line(&comment.at),
+                block(&comment.text)
+            ));
         }
         lines.extend(held.how_it_ended.iter().map(|text| format!("ended    {}", one_line(text))));
         lines.push(format!("words    {}   (whoever decides reads the same)", four_words(digest)));
@@ -133,11 +153,11 @@ fn change(shown: &HeldChange) -> Vec<String> {
 }
 
 fn field(field: &HeldField) -> String {
-    let name = one_line(&field.name);
+    let (name, kind) = (one_line(&field.name), one_line(&field.change));
     let as_text = |value: &Option<Value>| value.as_ref().and_then(Value::as_str).map(str::to_owned);
     match (as_text(&field.before), as_text(&field.after)) {
         (before, Some(after)) if after.contains('\n') || before.as_ref().is_some_and(|text| text.contains('\n')) => {
-            format!("change   {name}: {}\n{}", field.change, difference(&before.unwrap_or_default(), &after))
+            format!("change   {name}: {kind}\n{}", difference(&before.unwrap_or_default(), &after))
         }
         _ => {
             let value = |value: &Option<Value>| value.as_ref().map(|value| one_line(&output::text(value)));
@@ -146,7 +166,7 @@ fn field(field: &HeldField) -> String {
                 (Some(value), None) | (None, Some(value)) => value,
                 (None, None) => "(not shown)".to_owned(),
             };
-            format!("change   {name}: {} {shown}", field.change)
+            format!("change   {name}: {kind} {shown}")
         }
     }
 }
@@ -251,5 +271,32 @@ mod tests {
         assert_eq!(text, "    path \"a\" {\n      read\n  +   write\\u{202e}\n    }");
         let hidden = HeldField { name: "data.pw".to_owned(), change: "changed".to_owned(), before: None, after: None };
         assert_eq!(field(&hidden), "change   data.pw: changed (not shown)");
+    }
+
+    fn looked(change: &str) -> Looked {
+        let statement = serde_json::json!({
+            "format": 1, "vault": "", "charter": null, "request": "r", "nonce": "",
+            "requester": {"entity": "e", "name": "ann", "person": null}, "operation": "write\u{1b}[2J", "path": "sys/x",
+            "parameters": "sha256:00", "body": "sha256:00", "wrap_ttl_seconds": null, "version": "latest", "policy": "",
+            "reason": "", "uses": 1, "created_at_seconds": 0, "expires_at_seconds": 0,
+        });
+        let held = serde_json::json!({
+            "id": "r", "state": "open\u{1b}[2J", "operation": "write", "path": "sys/x",
+            "requester": {"entity": "e", "name": "ann"}, "created_at": "", "expires_at": "", "statement": "", "digest": "",
+            "uses_left": 1, "your_part": "approver", "standing": {"is_approved": false, "rules": []},
+            "shown": {"fields": [{"name": "a", "change": change}],
+                "earlier_denial": {"request": "q", "by": "b", "reason": "r", "at": "\u{1b}[1A"}},
+            "comments": [{"by": "b", "at": "\u{1b}[1A", "text": "t"}],
+        });
+        let statement = Statement::parse(statement.to_string().as_bytes()).unwrap();
+        Looked { held: serde_json::from_value(held).unwrap(), statement, digest: Digest::of(b"") }
+    }
+
+    #[test]
+    fn nothing_that_a_server_says_moves_the_cursor_and_what_is_not_shown_is_told() {
+        let shown = looked("new\u{1b}[1A").describe();
+        assert!(!shown.contains('\u{1b}'), "{shown:?}");
+        assert!(shown.contains("query parameters, which are not shown"), "{shown}");
+        assert!(shown.contains("not all of what it writes is shown"), "{shown}");
     }
 }

@@ -50,7 +50,8 @@ pub(crate) fn mixed_words(text: &str) -> Option<String> {
 
 fn is_plain(c: char) -> bool {
     let turns_or_hides = matches!(c,
-        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{00ad}' | '\u{061c}'
+        '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{2028}' | '\u{2029}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}' | '\u{e0000}'..='\u{e0fff}' |
+        '\u{34f}' | '\u{fe00}'..='\u{fe0f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{00ad}' | '\u{061c}'
     );
     !c.is_control() && !turns_or_hides
 }
@@ -64,6 +65,7 @@ mod tests {
         assert_eq!(one_line("secret/d\u{430}ta"), "secret/d\\u{430}ta");
         assert_eq!(one_line("a\nb\u{1b}[2J"), "a\\nb\\u{1b}[2J");
         assert_eq!(block("Grüße\nyes? \u{202e}on\u{1b}[1A"), "  | Grüße\n  | yes? \\u{202e}on\\u{1b}[1A");
+        assert_eq!(block("a\u{3164}\u{e0041}\u{2028}b"), "  | a\\u{3164}\\u{e0041}\\u{2028}b");
         assert_eq!(caution("plain: a-z, {}"), None);
         assert_eq!(mixed_words("Grüße, Привет, hello"), None);
         assert_eq!(mixed_words("the p\u{430}ssword").unwrap(), "some words mix alphabets: p\\u{430}ssword");

@@ -116,11 +116,16 @@ impl View {
         }
     }
 
-    /// Asks the world outside.
+    /// Asks the world outside. To code that is tried out every device opens, as none is made for it.
     ///
     /// # Errors
     /// Stops with [`Interrupt::Fetch`] when it has not answered yet.
     pub fn ask(&mut self, question: Question) -> Result<&Answer, Interrupt> {
+        // Code whose rows are noted is tried out: nothing is done to the world for it.
+        if self.noted.is_some() && matches!(question, Question::OpenDevice(_)) {
+            static OPENED: Answer = Answer::Done;
+            return Ok(&OPENED);
+        }
         let id = question.id();
         match self.answers.iter().position(|(own, _)| *own == id) {
             Some(position) => self.answers.get(position).map(|(_, answer)| answer).ok_or(Interrupt::Fetch),

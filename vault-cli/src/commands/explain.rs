@@ -60,34 +60,35 @@ fn is_bad(event: &Event) -> bool {
     match &event.what {
         What::Asked { .. } => false,
         What::Approved { signature } | What::Denied { signature, .. } => signature.is_bad(),
-        What::Released { votes, is_what_was_asked, .. } => {
-            !is_what_was_asked || votes.iter().any(|vote| vote.signature.is_bad())
+        What::Released { votes, is_what_was_asked, doubts, .. } => {
+            !is_what_was_asked || !doubts.is_empty() || votes.iter().any(|vote| vote.signature.is_bad())
         }
     }
 }
 
 fn describe(event: &Event) -> String {
-    let place = format!("{}  record {}", event.time, event.record);
+    let place = format!("{}  record {}", one_line(&event.time), event.record);
     match &event.what {
         What::Asked { statement } => {
             let who = statement.requester.person.as_ref().unwrap_or(&statement.requester.name);
             let reason =
                 if statement.reason.is_empty() { "  | (no reason)".to_owned() } else { block(&statement.reason) };
             let path = one_line(&statement.path);
-            format!("{place}  asked by {}: {} {path}\n{reason}", one_line(who), statement.operation)
+            format!("{place}  asked by {}: {} {path}\n{reason}", one_line(who), one_line(&statement.operation))
         }
         What::Approved { signature } => format!("{place}  approved: {}", worth(signature)),
         What::Denied { reason, signature } => format!("{place}  denied: {}\n{}", worth(signature), block(reason)),
-        What::Released { operation, path, votes, is_what_was_asked, outcome } => {
+        What::Released { operation, path, votes, is_what_was_asked, doubts, outcome } => {
             let by = event.by.as_deref().map(one_line).unwrap_or_default();
-            let from = event.remote.as_deref().unwrap_or("the vault itself");
-            let outcome = outcome.as_deref().unwrap_or("the log does not say how it ended");
-            let mut lines =
-                vec![format!("{place}  released to {by} from {from}: {operation} {} ({outcome})", one_line(path))];
+            let from = one_line(event.remote.as_deref().unwrap_or("the vault itself"));
+            let outcome = one_line(outcome.as_deref().unwrap_or("the log does not say how it ended"));
+            let (operation, path) = (one_line(operation), one_line(path));
+            let mut lines = vec![format!("{place}  released to {by} from {from}: {operation} {path} ({outcome})")];
             if !is_what_was_asked {
                 lines
                     .push("    NOT what was asked for: the statements differ, or the log holds no question".to_owned());
             }
+            lines.extend(doubts.iter().map(|doubt| format!("    DOES NOT HOLD: {}", one_line(doubt))));
             lines.extend(votes.iter().map(vote));
             lines.join("\n")
         }
@@ -104,6 +105,7 @@ fn worth(signature: &Signed) -> String {
     match signature {
         Signed::None => "with a login, unsigned".to_owned(),
         Signed::ByPerson { person, fingerprint, epoch } => {
+            let person = one_line(person);
             format!("signed by {person} with {fingerprint}, which the charter of epoch {epoch} names; it holds")
         }
         Signed::ByKey { fingerprint } => format!("signed with {fingerprint}; it holds, the charter is not in the log"),

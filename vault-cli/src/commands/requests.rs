@@ -73,12 +73,12 @@ fn part(title: &str, next: &str, requests: &[HeldSummary]) -> Result<(), Failure
         let who = one.requester.person.as_ref().unwrap_or(&one.requester.name);
         output::line(&format!(
             "  {}  {}  {} {}  by {}, ends {}",
-            one.id,
-            one.state,
-            one.operation,
+            one_line(&one.id),
+            one_line(&one.state),
+            one_line(&one.operation),
             one_line(&one.path),
             one_line(who),
-            one.expires_at
+            one_line(&one.expires_at)
         ))?;
         if !one.reason.is_empty() {
             output::line(&format!("      \"{}\"", one_line(&one.reason)))?;

@@ -31,6 +31,9 @@ const PATHS_MAX: usize = 32;
 /// Most delegations that are kept, ended ones included until they would have ended by themselves.
 pub(crate) const DELEGATIONS_MAX: usize = 1_000;
 
+/// Most delegations of one giver that are kept, so that nobody fills all places alone.
+pub(crate) const GIVEN_MAX: usize = 32;
+
 const VERSION: u8 = 1;
 
 const FORMAT: u32 = 1;

@@ -1,7 +1,8 @@
 //! Handing a vote on and taking it back.
 
 use super::delegation::{
-    DELEGATION_PAYLOAD_TYPE, DELEGATION_SPAN_MAX, DELEGATIONS_MAX, Delegation, StoredDelegation, folder, slot,
+    DELEGATION_PAYLOAD_TYPE, DELEGATION_SPAN_MAX, DELEGATIONS_MAX, Delegation, GIVEN_MAX, StoredDelegation, folder,
+    slot,
 };
 use super::human::Human;
 use super::votes::Visitor;
@@ -57,16 +58,23 @@ impl Visitor<'_> {
         self.check_receiver(&delegation, view)?;
         self.check_signature(&parsed)?;
         let mut changes = Vec::new();
-        let mut kept: usize = 0;
+        let (mut kept, mut given): (usize, usize) = (0, 0);
         for (id, stored) in delegations(call.names, view)? {
             if id == delegation.nonce {
                 return Err(Refusal::invalid("this delegation was given already").into());
             }
-            if stored.delegation()?.expires_at() <= call.now {
+            let earlier = stored.delegation()?;
+            if earlier.expires_at() <= call.now {
                 changes.push(Change::Delete { slot: slot(call.names, &id) });
             } else {
                 kept += 1;
+                given += usize::from(earlier.from == delegation.from);
             }
+        }
+        if given >= GIVEN_MAX {
+            return Err(
+                Refusal::invalid(format!("you gave {GIVEN_MAX} delegations already, which have not ended")).into()
+            );
         }
         if kept >= DELEGATIONS_MAX {
             return Err(Refusal::invalid(format!("there are {DELEGATIONS_MAX} delegations already")).into());

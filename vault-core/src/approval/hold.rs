@@ -10,6 +10,7 @@ use super::judge::Judge;
 use super::shown;
 use super::statement::{CharterInForce, StatedRequester, Statement, TEXT_LENGTH_BYTES_MAX, salted};
 use super::tell::tell;
+use super::votes::check_voice;
 use crate::auth::token::{self, Token, TokenId, Wrapped, draw_accessor, draw_token};
 use crate::charter::Digest;
 use crate::engines::{Call, Change, Effect, Step, try_out};
@@ -42,6 +43,7 @@ pub(crate) fn hold(
     rng: &mut dyn CryptoRng,
 ) -> Result<Step, Interrupt> {
     let requester = requester(call)?;
+    check_voice(call, &requester.human, view)?;
     let reason = reason(call, rules)?;
     let mut salt = [0; 32];
     rng.fill_bytes(&mut salt);
@@ -141,10 +143,8 @@ fn try_request(
     rng: &mut dyn CryptoRng,
 ) -> Result<Tried, Interrupt> {
     let reads = matches!(call.request.operation, Operation::Read | Operation::List);
-    let before = if reads { None } else { read_before(call, view, rng)? };
-    let (outcome, read) = try_out(call, view, rng);
+    let Looked { outcome, base, before } = look(call, salt, view, rng)?;
     match outcome {
-        Err(Interrupt::Fetch) => return Err(Interrupt::Fetch),
         Err(refused) if !reads => return Err(refused),
         Ok(Step { outcome: Ok(Reply::Restore(_) | Reply::Snapshot(_)), .. }) => {
             let text = "this cannot wait in the vault: stewards make it together with keyturn act propose";
@@ -154,16 +154,45 @@ fn try_request(
         Ok(_) | Err(_) => {}
     }
     let is_bound = !reads || rules.iter().any(|rule| rule.binds == Binds::Version);
-    let digest = before.as_ref().map(|before| *salted(salt, "before", before.expose()).as_bytes());
-    Ok(Tried { base: is_bound.then(|| Base::of(&read, digest)), before })
+    Ok(Tried { base: Some(base).filter(|_| is_bound), before })
+}
+
+/// What trying a request out shows, of now.
+pub(super) struct Looked {
+    outcome: Result<Step, Interrupt>,
+    pub(super) base: Base,
+    before: Option<SecretBytes>,
+}
+
+/// Tries a request out, and gives what binds it to what is there.
+///
+/// # Errors
+/// Stops when something must be fetched first.
+pub(super) fn look(
+    call: &Call<'_>,
+    salt: &[u8; 32],
+    view: &mut View,
+    rng: &mut dyn CryptoRng,
+) -> Result<Looked, Interrupt> {
+    let operation = call.request.operation;
+    let reads = matches!(operation, Operation::Read | Operation::List);
+    let before = if reads { None } else { read_before(call, view, rng)? };
+    let (outcome, read) = try_out(call, view, rng);
+    if matches!(outcome, Err(Interrupt::Fetch)) {
+        return Err(Interrupt::Fetch);
+    }
+    // What names are there, and what is answered from memory alone, shows in no row that is read.
+    let answer = match &outcome {
+        Ok(Step { outcome: Ok(Reply::Content(content)), .. }) if reads => content.data.as_ref(),
+        _ => None,
+    };
+    let answer = answer.filter(|_| operation == Operation::List || read.is_empty());
+    let digest = before.as_ref().or(answer).map(|there| *salted(salt, "before", there.expose()).as_bytes());
+    Ok(Looked { base: Base::of(&read, digest), outcome, before })
 }
 
 /// Reads what a change would change, if its path can be read.
-pub(super) fn read_before(
-    call: &Call<'_>,
-    view: &mut View,
-    rng: &mut dyn CryptoRng,
-) -> Result<Option<SecretBytes>, Interrupt> {
+fn read_before(call: &Call<'_>, view: &mut View, rng: &mut dyn CryptoRng) -> Result<Option<SecretBytes>, Interrupt> {
     let asked = call.request.reading();
     let reading = Call { request: &asked, ..*call };
     if reading.route.and_then(|route| route.handler(Operation::Read)).is_none() {
@@ -235,6 +264,9 @@ fn shown_to_approvers(
 ) -> Result<String, Refusal> {
     let body = call.request.body.as_ref().map(SecretBytes::expose);
     let is_change = !matches!(call.request.operation, Operation::Read | Operation::List);
+    if is_change {
+        shown::check(call.mount, call.path, body)?;
+    }
     let fields = if is_change {
         shown::describe(call.mount, call.path, before.map(SecretBytes::expose), body)
     } else {

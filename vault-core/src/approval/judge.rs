@@ -85,8 +85,15 @@ impl<'a> Judge<'a> {
 
     /// Tells whether an entity is in a group whose votes only teach.
     pub fn is_in_training(&self, held: &HeldRequest, entity: &Entity) -> bool {
+        held.rules.iter().any(|rule| self.learns(rule, entity))
+    }
+
+    fn learns(&self, rule: &ControlGroup, entity: &Entity) -> bool {
+        if rule.training.is_empty() {
+            return false;
+        }
         let groups = self.groups_of(entity);
-        held.rules.iter().flat_map(|rule| &rule.training).any(|name| groups.iter().any(|group| is_named(group, name)))
+        rule.training.iter().any(|name| groups.iter().any(|group| is_named(group, name)))
     }
 
     fn voters(&self, held: &HeldRequest, view: &mut View) -> Result<Vec<Voter>, Interrupt> {
@@ -203,12 +210,14 @@ impl<'a> Judge<'a> {
         }
         let seat = human.clone();
         let voter = Voter { place: PersonIndex(0), human, seat, name: String::new(), entity: entity.clone() };
-        Ok(held.rules.iter().flat_map(|rule| &rule.factors).any(|factor| self.counts(factor, &voter)))
+        let counts = |rule: &ControlGroup| rule.factors.iter().any(|factor| self.counts(rule, factor, &voter));
+        Ok(held.rules.iter().any(counts))
     }
 
     fn stand(&self, rule: &ControlGroup, voters: &[Voter]) -> RuleStanding {
         let present: PersonSet = voters.iter().map(|voter| voter.place).collect();
-        let counting = |factor: &Factor| voters.iter().filter(|voter| self.counts(factor, voter)).collect::<Vec<_>>();
+        let counting =
+            |factor: &Factor| voters.iter().filter(|voter| self.counts(rule, factor, voter)).collect::<Vec<_>>();
         let condition = |factor: &Factor| match &factor.who {
             Who::Groups { approvals, .. } => {
                 let members = counting(factor).iter().map(|voter| voter.place).collect();
@@ -231,7 +240,11 @@ impl<'a> Judge<'a> {
         quorum_named(self.charter()?, name)
     }
 
-    fn counts(&self, factor: &Factor, voter: &Voter) -> bool {
+    fn counts(&self, rule: &ControlGroup, factor: &Factor, voter: &Voter) -> bool {
+        // Whoever learns does not count, whatever other groups they are in.
+        if self.learns(rule, &voter.entity) {
+            return false;
+        }
         match &factor.who {
             Who::Quorum(name) => self
                 .index_of(&voter.seat)

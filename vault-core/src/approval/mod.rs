@@ -36,6 +36,7 @@ pub(crate) use reach::check_rules;
 pub(crate) use redeem::{Bearer, carry_out, make_again};
 pub use redeem::{Grant, Redemption};
 pub(crate) use settings::{load_ttl_max, store_ttl_max};
+pub use shown::is_of_body;
 pub use statement::{
     APPROVAL_PAYLOAD_TYPE, CharterInForce, DENIAL_PAYLOAD_TYPE, StatedRequester, Statement, StatementError,
     TEXT_LENGTH_BYTES_MAX, is_body,
@@ -43,8 +44,11 @@ pub use statement::{
 pub(crate) use tell::tell;
 pub(crate) use votes::{Agreed, Part, Visitor};
 
+use crate::auth::Identity;
 use crate::engines::Surroundings;
 use crate::flow::{Approved, Denied, Held, Permitted};
+use crate::identity::Entity;
+use crate::mounts::Mount;
 use crate::policy::ControlGroup;
 use crate::refusal::Refusal;
 use crate::view::{Interrupt, View};
@@ -121,5 +125,18 @@ fn needs_stewards(permitted: &Permitted) -> bool {
         let below = path.strip_prefix(target.mount.path.as_str())?;
         Some(Place { kind: &target.mount.kind, below })
     });
-    sender.stewards().is_none() && gives_power(request.operation, path, place, permitted.access())
+    if sender.stewards().is_some() {
+        return false;
+    }
+    let is_anothers = permitted.target().zip(place).is_some_and(|(target, place)| {
+        let entity = sender.identity().and_then(Identity::entity);
+        power::sets_password_of(place).is_some_and(|user| !entity.is_some_and(|own| is_user(own, &target.mount, user)))
+    });
+    is_anothers || gives_power(request.operation, path, place, permitted.access())
+}
+
+/// Tells whether an entity is the user of an auth method.
+fn is_user(entity: &Entity, mount: &Mount, user: &str) -> bool {
+    let user = user.to_lowercase();
+    entity.aliases.iter().any(|alias| alias.mount_accessor == mount.accessor && alias.name == user)
 }

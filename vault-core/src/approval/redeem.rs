@@ -3,20 +3,20 @@
 
 use rand_core::CryptoRng;
 
-use super::held::{Base, Draft, HeldRequest, State};
-use super::hold::{Drawn, not_there, read_before, state};
+use super::held::{Draft, HeldRequest, State};
+use super::hold::{Drawn, look, not_there, state};
 use super::human::Human;
 use super::judge::Judge;
-use super::statement::salted;
 use super::tell::tell;
+use super::votes::check_voice;
 use crate::auth::token::{self, TokenId};
-use crate::engines::{Call, Change, Effect, Step, decide, try_out};
+use crate::engines::{Call, Change, Effect, Step, decide};
 use crate::id::RequestId;
 use crate::notice::Event;
 use crate::path::RequestPath;
 use crate::policy::ControlGroup;
 use crate::refusal::Refusal;
-use crate::request::{Operation, Request};
+use crate::request::Request;
 use crate::secret::SecretBytes;
 use crate::store::Expect;
 use crate::view::{Interrupt, View};
@@ -119,6 +119,7 @@ impl Grant {
         if entity.id != held.requester.entity || Human::of(entity, judge.charter()) != held.requester.human {
             return Err(not_there().with_private("somebody else than its requester redeems a request").into());
         }
+        check_voice(call, &held.requester.human, view)?;
         let draft = Draft {
             operation: call.request.operation.word().to_owned(),
             path: call.request.path.as_str().to_owned(),
@@ -157,17 +158,10 @@ pub(crate) fn carry_out(
     view: &mut View,
     rng: &mut dyn CryptoRng,
 ) -> Result<Step, Interrupt> {
-    if let Some(base) = &held.base {
-        let reads = matches!(call.request.operation, Operation::Read | Operation::List);
-        let before = if reads { None } else { read_before(call, view, rng)? };
-        let (outcome, read) = try_out(call, view, rng);
-        if matches!(outcome, Err(Interrupt::Fetch)) {
-            return Err(Interrupt::Fetch);
-        }
-        let digest = before.as_ref().map(|before| *salted(&held.salt, "before", before.expose()).as_bytes());
-        if Base::of(&read, digest) != *base {
-            return stale(call, held, view);
-        }
+    if let Some(base) = &held.base
+        && look(call, &held.salt, view, rng)?.base != *base
+    {
+        return stale(call, held, view);
     }
     Ok(decide(call, view, rng)?.then(Effect::DeliverNotices))
 }

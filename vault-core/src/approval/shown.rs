@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::mounts::Mount;
+use crate::refusal::Refusal;
 
 /// Most fields that are shown.
 const FIELDS_MAX: usize = 256;
@@ -60,11 +61,35 @@ enum Shown {
     Nothing,
 }
 
+/// Checks that a change hides nothing from those who decide about it.
+///
+/// # Errors
+/// Refuses a body that cannot be taken apart, and settings of which some would not be shown.
+pub(super) fn check(mount: &Mount, below: &str, body: Option<&[u8]>) -> Result<(), Refusal> {
+    let deep = || Refusal::invalid("this waits for others to agree, and is nested too deeply for them to look at");
+    let fields = flat(body).ok_or_else(deep)?;
+    if shown_at(mount, below) == Shown::Settings && fields.len() > FIELDS_MAX {
+        let text = format!("this waits for others to agree, who look at {FIELDS_MAX} fields at most");
+        return Err(Refusal::invalid(text));
+    }
+    Ok(())
+}
+
+/// Tells whether what is shown of a body that is shown as a whole is what it says: every field of it, with this value. `shown`
+/// gives name, kind of change and new value of each field.
+pub fn is_of_body<'a>(body: &[u8], shown: impl IntoIterator<Item = (&'a str, &'a str, Option<&'a Value>)>) -> bool {
+    let Some(mut due) = flat(Some(body)) else { return false };
+    let is_there = shown.into_iter().filter(|(_, change, _)| *change != "removed").all(|(name, change, after)| {
+        matches!(change, "new" | "changed" | "same") && after.is_some() && due.remove(name).as_ref() == after
+    });
+    is_there && due.is_empty()
+}
+
 /// Describes a change by what a read answers now and the body that is to be written.
 pub(super) fn describe(mount: &Mount, below: &str, before: Option<&[u8]>, body: Option<&[u8]>) -> Vec<Field> {
     let shown = shown_at(mount, below);
     let replaces = mount.kind == "kv" && !below.starts_with("metadata/");
-    let (before, after) = (flat(before), flat(body));
+    let (before, after) = (flat(before).unwrap_or_default(), flat(body).unwrap_or_default());
     let mut fields = Vec::new();
     for (name, value) in &after {
         let change = match before.get(name) {
@@ -83,14 +108,21 @@ pub(super) fn describe(mount: &Mount, below: &str, before: Option<&[u8]>, body: 
         let before = Some(value).filter(|value| is_visible(shown, name, value)).cloned();
         Field { name: name.clone(), change: "removed", before, after: None }
     }));
-    fields.truncate(FIELDS_MAX);
+    let surplus = fields.len().saturating_sub(FIELDS_MAX);
+    if surplus > 0 {
+        fields.truncate(FIELDS_MAX - 1);
+        let name = format!("and {} more", surplus + 1);
+        fields.push(Field { name, change: "not named", before: None, after: None });
+    }
     fields
 }
 
 /// Tells whether everything that is written may be shown, so that the body can be handed out whole.
 pub(super) fn is_public(mount: &Mount, below: &str, body: &[u8]) -> bool {
     let shown = shown_at(mount, below);
-    shown == Shown::Settings && flat(Some(body)).iter().all(|(name, value)| is_visible(shown, name, value))
+    let fields = flat(Some(body));
+    shown == Shown::Settings
+        && fields.is_some_and(|fields| fields.iter().all(|(name, value)| is_visible(shown, name, value)))
 }
 
 fn shown_at(mount: &Mount, below: &str) -> Shown {
@@ -107,27 +139,45 @@ fn shown_at(mount: &Mount, below: &str) -> Shown {
 }
 
 fn is_visible(shown: Shown, name: &str, value: &Value) -> bool {
-    let last = name.rsplit('.').next().unwrap_or_default();
+    let last = name.rsplit('.').next().unwrap_or_default().trim_matches('"');
+    let name = name.trim_start_matches('"');
     let fits = || value.as_str().map_or_else(|| value.to_string().len(), str::len) <= VALUE_LENGTH_BYTES_MAX;
     match shown {
         Shown::Nothing => false,
         Shown::BesidesData => !name.starts_with("data.") && name != "data" && fits(),
-        Shown::Settings => !SECRET_FIELDS.contains(&last) && fits(),
+        Shown::Settings => !SECRET_FIELDS.contains(&last) && !holds_secret(value) && fits(),
     }
 }
 
-/// Takes an object apart into its fields, by their names with dots.
-fn flat(json: Option<&[u8]>) -> BTreeMap<String, Value> {
-    let mut fields = BTreeMap::new();
-    if let Some(value) = json.and_then(|json| serde_json::from_slice::<Value>(json).ok()) {
-        take_apart("", value, DEPTH_MAX, &mut fields);
+/// Tells whether a secret field stands somewhere within a value that is not taken apart.
+fn holds_secret(value: &Value) -> bool {
+    match value {
+        Value::Array(inner) => inner.iter().any(holds_secret),
+        Value::Object(inner) => {
+            inner.iter().any(|(key, value)| SECRET_FIELDS.contains(&key.as_str()) || holds_secret(value))
+        }
+        _ => false,
     }
-    fields
+}
+
+/// Takes an object apart into its fields, by their names with dots; `None` if it is nested too deeply to be read.
+fn flat(json: Option<&[u8]>) -> Option<BTreeMap<String, Value>> {
+    let mut fields = BTreeMap::new();
+    if let Some(json) = json {
+        take_apart("", serde_json::from_slice(json).ok()?, DEPTH_MAX, &mut fields);
+    }
+    Some(fields)
+}
+
+/// Writes a part of a name so that no other parts put together are written the same.
+fn part(key: String) -> String {
+    if key.is_empty() || key.contains(['.', '"']) { Value::from(key).to_string() } else { key }
 }
 
 fn take_apart(name: &str, value: Value, depth: usize, into: &mut BTreeMap<String, Value>) {
     match value {
         Value::Object(inner) if depth > 0 && !inner.is_empty() => inner.into_iter().for_each(|(key, value)| {
+            let key = part(key);
             let name = if name.is_empty() { key } else { format!("{name}.{key}") };
             take_apart(&name, value, depth - 1, into);
         }),
@@ -187,6 +237,63 @@ mod tests {
         assert!(!is_public(&users, "users/eve", body.to_string().as_bytes()));
         let transit = described(&mount("transit/", "transit", ""), "encrypt/k", &json!({}), &json!({"plaintext": "x"}));
         assert_eq!(transit, json!([{"name": "plaintext", "change": "new"}]));
+    }
+
+    #[test]
+    fn a_body_cannot_hide_what_it_does() {
+        let system = mount("sys/", "system", "");
+        let after = |body: &str, name: &str| {
+            let fields = describe(&system, "policies/acl/a", None, Some(body.as_bytes()));
+            fields.iter().find(|field| field.name == name).and_then(|field| field.after.clone())
+        };
+        // A name with a dot in it is not a field within another.
+        let body = "{\"metadata\": {\"person\": \"alice\"}, \"metadata.person\": \"bob\"}";
+        assert_eq!(after(body, "metadata.person"), Some(json!("alice")));
+        let body = "{\"policy\": \"real\", \"\": {\"policy\": \"false\"}}";
+        assert_eq!(after(body, "policy"), Some(json!("real")));
+        // What is too deep or too much for being shown does not wait.
+        let deep = format!("{{\"policy\": \"p\", \"x\": {}{}}}", "[".repeat(500), "]".repeat(500));
+        assert!(check(&system, "policies/acl/a", Some(deep.as_bytes())).is_err());
+        assert!(!is_public(&system, "policies/acl/a", deep.as_bytes()));
+        let mut many: serde_json::Map<_, _> = (0..FIELDS_MAX).map(|n| (format!("a{n}"), json!(n))).collect();
+        assert!(check(&system, "policies/acl/a", Some(json!(many).to_string().as_bytes())).is_ok());
+        many.insert("policy".to_owned(), json!("p"));
+        let many = json!(many).to_string();
+        assert!(check(&system, "policies/acl/a", Some(many.as_bytes())).is_err());
+        // A secret may have as many fields as it likes; that some are not named is said.
+        let kv = mount("kv/", "kv", "1");
+        assert!(check(&kv, "a", Some(many.as_bytes())).is_ok());
+        let last = describe(&kv, "a", None, Some(many.as_bytes())).pop().unwrap();
+        assert!(last.name.contains("2 more") && last.change == "not named", "{last:?}");
+        assert!(check(&system, "policies/acl/a", None).is_ok());
+    }
+
+    #[test]
+    fn fields_are_held_against_the_body_that_they_are_of() {
+        let body = b"{\"policy\": \"real\", \"a\": {\"b\": 1}}";
+        let (real, other, one) = (json!("real"), json!("false"), json!(1));
+        let good = [("a.b", "new", Some(&one)), ("policy", "changed", Some(&real)), ("gone", "removed", None)];
+        assert!(is_of_body(body, good));
+        assert!(!is_of_body(body, [good[0], ("policy", "changed", Some(&other))]));
+        assert!(!is_of_body(body, [good[0], ("policy", "changed", None)]));
+        assert!(!is_of_body(body, [good[0]]), "one is left out");
+        assert!(!is_of_body(body, [good[0], good[1], ("more", "new", Some(&one))]));
+        assert!(!is_of_body(body, [good[0], ("policy", "removed", Some(&real))]));
+        assert!(!is_of_body(b"{", []));
+    }
+
+    #[test]
+    fn secrets_are_not_shown_in_lists_and_in_the_depth() {
+        let users = mount("auth/people/", "userpass", "");
+        for body in [
+            json!({"users": [{"password": "secret"}]}),
+            json!({"a": {"b": {"c": {"d": {"password": "secret"}}}}}),
+            json!({"a.password": "secret"}),
+        ] {
+            let found = described(&users, "config", &json!({}), &body);
+            assert!(!found.to_string().contains("secret"), "{found}");
+            assert!(!is_public(&users, "config", body.to_string().as_bytes()), "{body}");
+        }
     }
 
     #[test]

@@ -137,6 +137,7 @@ impl<'a> Visitor<'a> {
         if part == Part::Requester || self.is_of_requester(&held, view)? {
             return Err(Refusal::denied_because("you asked for this: others must agree to it").into());
         }
+        check_voice(self.call, &self.human, view)?;
         let is_training = part == Part::Trainee;
         let key = match envelope {
             None if is_training => None,
@@ -272,13 +273,7 @@ impl<'a> Visitor<'a> {
 
     /// Tells whether the caller's token descends from the requester's: a token of one's own making is no second person.
     fn is_of_requester(&self, held: &HeldRequest, view: &mut View) -> Result<bool, Interrupt> {
-        let token = self.call.identity()?.token();
-        if token.kind == token::Kind::Batch && token.parent.is_none() && token.mount.is_none() {
-            return Err(
-                Refusal::denied_because("this batch token does not tell who made it: log in and try again").into()
-            );
-        }
-        let made_by = self.call.finder().makers(token, view)?;
+        let made_by = self.call.finder().makers(self.call.identity()?.token(), view)?;
         for entity in made_by {
             let Some(entity) = identity::find(self.call.names, entity, view)? else { continue };
             if entity.id == held.requester.entity || Human::of(&entity, self.judge().charter()) == held.requester.human
@@ -288,6 +283,27 @@ impl<'a> Visitor<'a> {
         }
         Ok(false)
     }
+}
+
+/// Checks that whoever calls made their token themselves: with one that somebody else made for them, that other human would
+/// speak with two voices.
+///
+/// # Errors
+/// Stops when something must be fetched first; refuses a token that somebody else made, and one that does not tell.
+pub(super) fn check_voice(call: &Call<'_>, human: &Human, view: &mut View) -> Result<(), Interrupt> {
+    let token = call.identity()?.token();
+    if token.kind == token::Kind::Batch && token.parent.is_none() && token.mount.is_none() {
+        return Err(Refusal::denied_because("this batch token does not tell who made it: log in and try again").into());
+    }
+    let judge = Judge { tables: call.tables, names: call.names, now: call.now };
+    for maker in call.finder().makers(token, view)? {
+        let maker = identity::find(call.names, maker, view)?;
+        if maker.is_none_or(|maker| Human::of(&maker, judge.charter()) != *human) {
+            let text = "somebody else made this token, who has a voice of their own: log in and try again";
+            return Err(Refusal::denied_because(text).into());
+        }
+    }
+    Ok(())
 }
 
 /// Gives the changes that end a request for its requester: nothing of it can be used, and it is open no more.

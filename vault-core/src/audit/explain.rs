@@ -70,6 +70,8 @@ pub enum What {
         votes: Vec<CountedVote>,
         /// Whether what was agreed to is word for word what was asked for.
         is_what_was_asked: bool,
+        /// Why it is not one that the statement and the votes bear, in words.
+        doubts: Vec<String>,
         /// How it ended, if the log says so.
         outcome: Option<String>,
     },
@@ -176,15 +178,63 @@ impl Explainer {
             What::Asked { statement: asked } => asked.to_json().ok().as_deref() == Some(statement.as_str()),
             _ => false,
         });
-        let (operation, path) = (text(record, "operation"), text(record, "path"));
-        let what = What::Released {
-            operation: operation.unwrap_or_default(),
-            path: path.unwrap_or_default(),
-            votes,
-            is_what_was_asked,
-            outcome: None,
+        let operation = text(record, "operation").unwrap_or_default();
+        let path = text(record, "path").unwrap_or_default();
+        let doubts = match Statement::parse(statement.as_bytes()) {
+            Ok(stated) => self.doubts(&stated, (&operation, &path), grant),
+            Err(error) => vec![error.to_string()],
         };
+        let what = What::Released { operation, path, votes, is_what_was_asked, doubts, outcome: None };
         self.push(record, call, record, what);
+    }
+
+    /// Holds a release against its statement.
+    fn doubts(&self, stated: &Statement, does: (&str, &str), grant: &Value) -> Vec<String> {
+        let mut doubts = Vec::new();
+        let mut doubt = |holds: bool, what: &str| {
+            if holds && !doubts.iter().any(|known| known == what) {
+                doubts.push(what.to_owned());
+            }
+        };
+        doubt(stated.request != self.request, "the statement is about another request");
+        doubt(
+            (stated.operation.as_str(), stated.path.as_str()) != does,
+            "it does something else than the statement says",
+        );
+        let votes = grant.get("votes").and_then(Value::as_array).into_iter().flatten();
+        let votes: Vec<&Value> = votes.filter(|vote| text(vote, "weight").as_deref() != Some("training")).collect();
+        doubt(votes.is_empty(), "nobody's vote is there");
+        let mut voters = BTreeSet::new();
+        for vote in votes {
+            let (person, entity) = (text(vote, "person"), text(vote, "entity"));
+            let is_requester = (person.is_some() && person == stated.requester.person)
+                || entity.as_ref() == Some(&stated.requester.entity);
+            doubt(is_requester, "a vote is that of whoever asked for it");
+            doubt(
+                stated.charter.is_some() && vote.get("envelope").is_none(),
+                "a vote is unsigned, and in service none is",
+            );
+            doubt(!voters.insert(person.or(entity)), "somebody's vote is there twice");
+        }
+        doubts
+    }
+
+    /// Counts the releases that took place once more has.
+    fn check_uses(&mut self, call: &str) {
+        let uses = self.events.iter().find_map(|event| match &event.what {
+            What::Asked { statement } => usize::try_from(statement.uses).ok(),
+            _ => None,
+        });
+        let took_place = |event: &&Event| match &event.what {
+            What::Released { outcome, .. } => outcome.as_ref().is_some_and(|outcome| outcome != "refused"),
+            _ => false,
+        };
+        let calls: BTreeSet<&str> = self.events.iter().filter(took_place).map(|event| event.call.as_str()).collect();
+        let is_too_often = uses.is_some_and(|uses| calls.len() > uses);
+        let last = self.events.iter_mut().find(|event| event.call == call).filter(|_| is_too_often);
+        if let Some(Event { what: What::Released { doubts, .. }, .. }) = last {
+            doubts.push("it was used more often than was agreed to".to_owned());
+        }
     }
 
     fn vote(&self, vote: &Value, statement: &str) -> CountedVote {
@@ -211,6 +261,7 @@ impl Explainer {
         if let Some(released) = self.events.iter_mut().find(|event| event.call == call) {
             if let What::Released { outcome, .. } = &mut released.what {
                 *outcome = text(record, "outcome");
+                self.check_uses(&call);
             }
             return;
         }

@@ -26,7 +26,8 @@ pub enum Access {
 /// One endpoint, or a family of endpoints that differ in names.
 pub struct Route {
     /// The path below the mount: `role/{name}/secret-id`. `{name}` stands for one segment, `{name*}` for any
-    /// rest, which may be empty, or for at least one segment before fixed ones. A trailing slash of the request makes no difference here.
+    /// rest, which may be empty, or for at least one segment before fixed ones. A trailing slash of the request makes no
+    /// difference here; but what policies decide about is carried out with one only if it is a LIST or the path ends with a rest.
     pub path: &'static str,
     /// What a caller needs.
     pub access: Access,
@@ -113,6 +114,11 @@ pub(super) fn find(routes: &'static [Route], path: &str) -> Option<&'static Rout
 pub(super) fn dispatch(call: &Call<'_>, view: &mut View, rng: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
     let route = call.route.ok_or_else(|| Refusal::new(Class::Missing, "unsupported path"))?;
     let handler = route.handler(call.request.operation).ok_or_else(Refusal::unsupported)?;
+    // Policies tell a path from the one with a slash: what they say of an entry is not to be gone around by its other spelling.
+    let is_told_apart = route.access != Access::Open && !route.path.ends_with("*}");
+    if is_told_apart && call.request.operation != Operation::List && call.path.ends_with('/') {
+        return Err(Refusal::new(Class::Missing, "unsupported path: it ends with a slash").into());
+    }
     handler(call, view, rng)
 }
 

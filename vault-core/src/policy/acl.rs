@@ -123,13 +123,13 @@ impl Acl {
     }
 
     /// Lists what holds a request back: the rules of every pattern that fits the path, so that a more specific path does
-    /// not undo one. Nothing holds root back.
+    /// not undo one, nor does a slash at the end: to some routes it makes no difference. Nothing holds root back.
     pub fn control_groups(&self, path: &str, capability: Capability) -> Vec<ControlGroup> {
         if self.control_groups.is_empty() {
             return Vec::new();
         }
         let path = path.strip_prefix('/').unwrap_or(path);
-        let bare = path.strip_suffix('/').filter(|_| capability == Capability::List);
+        let bare = path.strip_suffix('/');
         let fits = |pattern: &Pattern| pattern.matches(path) || bare.is_some_and(|bare| pattern.matches(bare));
         let mut found: Vec<ControlGroup> = Vec::new();
         for (pattern, control_group) in &self.control_groups {

@@ -203,3 +203,13 @@ proptest! {
         let _ = Policy::parse("p", &text);
     }
 }
+
+#[test]
+fn a_slash_at_the_end_goes_around_no_control_group() {
+    let text = "path \"sys/mounts/*\" { capabilities = [\"update\"] }\n\
+        path \"sys/mounts/a\" { capabilities = [\"update\"]\n control_group = { factor \"x\" { quorum = \"change\" } } }";
+    for path in ["sys/mounts/a", "sys/mounts/a/"] {
+        assert_eq!(acl(&[text]).control_groups(path, Capability::Update).len(), 1, "{path}");
+    }
+    assert!(acl(&[text]).control_groups("sys/mounts/b/", Capability::Update).is_empty());
+}

@@ -88,6 +88,20 @@ impl Service {
         explainer.events().iter().map(|event| event.what.clone()).collect()
     }
 
+    /// What is doubted about the releases of a request in an altered log.
+    fn doubts(&self, id: &str, altered: &dyn Fn(&str) -> Vec<String>) -> Vec<String> {
+        let mut explainer = Explainer::new(id);
+        let text = std::fs::read_to_string(&self.vault.audit_path).unwrap();
+        let lines: Vec<String> = text.lines().flat_map(altered).collect();
+        lines.iter().for_each(|line| explainer.first(line));
+        lines.iter().for_each(|line| explainer.second(line));
+        let released = explainer.events().iter().filter_map(|event| match &event.what {
+            What::Released { doubts, .. } => Some(doubts.clone()),
+            _ => None,
+        });
+        released.flatten().collect()
+    }
+
     async fn approve(&self, name: &str, id: &str) -> Value {
         let token = self.login(name).await;
         let statement = self.seen(&token, id).await["statement"].as_str().unwrap().to_owned();
@@ -312,4 +326,69 @@ async fn a_log_that_was_tampered_with_does_not_explain_itself() {
     let without =
         service.explained_with(&id, |line| if line.contains("\"kind\":\"charter\"") { String::new() } else { line });
     assert!(votes(&without).0.iter().all(|vote| matches!(vote.signature, Signed::ByKey { .. })));
+}
+
+#[tokio::test]
+async fn a_release_that_the_statement_does_not_bear_is_doubted() {
+    let service = Service::new().await;
+    let (alice, bob) = (service.login("alice").await, service.login("bob").await);
+    let id = service.ask(&alice, "PUT", "sys/policies/acl/app", rule(APP)).await;
+    service.approve("bob", &id).await;
+    service.approve("dan", &id).await;
+    let other = service.ask(&bob, "PUT", "sys/policies/acl/app", rule(APP)).await;
+    let doubts = |altered: &dyn Fn(&str) -> Vec<String>| service.doubts(&id, altered);
+    let released = |change: &'static dyn Fn(&mut Value)| {
+        move |line: &str| {
+            let mut record: Value = serde_json::from_str(line).unwrap();
+            if record["grant"].is_object() {
+                change(&mut record);
+            }
+            vec![record.to_string()]
+        }
+    };
+    assert_eq!(doubts(&|line| vec![line.to_owned()]), Vec::<String>::new());
+    type Alteration<'a> = &'a dyn Fn(&str) -> Vec<String>;
+    let cases: [(Alteration<'_>, &str); 6] = [
+        (&released(&|record| record["path"] = json!("sys/policies/acl/other")), "does something else"),
+        (&released(&|record| record["operation"] = json!("delete")), "does something else"),
+        (&released(&|record| record["grant"]["votes"] = json!([])), "nobody's vote"),
+        (
+            &released(&|record| drop(record["grant"]["votes"][0].as_object_mut().unwrap().remove("envelope"))),
+            "unsigned",
+        ),
+        (
+            &released(&|record| {
+                let vote = record["grant"]["votes"][0].clone();
+                record["grant"]["votes"].as_array_mut().unwrap().push(vote);
+            }),
+            "twice",
+        ),
+        (
+            &released(&|record| {
+                let text = record["grant"]["statement"].as_str().unwrap().replace("\"alice\"", "\"bob\"");
+                record["grant"]["statement"] = json!(text);
+            }),
+            "asked for it",
+        ),
+    ];
+    for (altered, part) in cases {
+        let found = doubts(altered);
+        assert!(found.iter().any(|doubt| doubt.contains(part)), "{part}: {found:?}");
+    }
+    // Its one use, twice.
+    let again = |line: &str| {
+        let call = service.vault.audit().into_iter().find(|line| line["grant"]["request"] == json!(id)).unwrap();
+        let call = call["id"].as_str().unwrap().to_owned();
+        let mut lines = vec![line.to_owned()];
+        if line.contains(&call) {
+            lines.push(line.replace(&call, "00000000-0000-4000-8000-000000000000"));
+        }
+        lines
+    };
+    assert!(doubts(&again).iter().any(|doubt| doubt.contains("more often")), "{:?}", doubts(&again));
+    // A question that is another's.
+    let renamed = |line: &str| {
+        vec![line.replace(&format!("\\\"request\\\": \\\"{id}"), &format!("\\\"request\\\": \\\"{other}"))]
+    };
+    assert!(doubts(&renamed).iter().any(|doubt| doubt.contains("another request")), "{:?}", doubts(&renamed));
 }

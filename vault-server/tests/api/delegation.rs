@@ -68,3 +68,26 @@ async fn a_vote_is_handed_on_within_its_bounds_and_taken_back() {
     let cat = house.login("cat").await;
     assert_eq!(house.authorize(&cat, 200, &id).await["data"]["approved"], json!(false), "it has ended");
 }
+
+#[tokio::test]
+async fn nobody_takes_all_places_of_delegations() {
+    let house = House::new(TWO).await;
+    let (ben, cat) = (house.login("ben").await, house.login("cat").await);
+    let seen = house.vault.expect_as("", 200, "GET", "sys/custody", None).await;
+    let vault = seen["vault"].as_str().unwrap().replace('-', "");
+    let (of_ben, of_cat, to) = (house.entity("ben").await, house.entity("cat").await, house.entity("dan").await);
+    let document = |from: &str, nonce: u32| {
+        let parties = (format!("entity/{from}"), format!("entity/{to}"));
+        let mut given = Delegation::new(vault.clone(), None, format!("{nonce:032x}"), parties);
+        given.paths = vec!["secret/*".to_owned()];
+        (given.reason, given.expires_at_seconds) = ("on holiday".to_owned(), 1_800_003_600);
+        let envelope = Envelope::new(DELEGATION_PAYLOAD_TYPE, &serde_json::to_vec(&given).unwrap());
+        Some(json!({"envelope": serde_json::from_str::<Value>(&envelope.to_json()).unwrap()}))
+    };
+    for nonce in 0..32 {
+        house.vault.expect_as(&ben, 200, "POST", "sys/delegations", document(&of_ben, nonce)).await;
+    }
+    let refused = house.vault.expect_as(&ben, 400, "POST", "sys/delegations", document(&of_ben, 32)).await;
+    assert!(error(&refused).contains("you gave 32"), "{refused}");
+    house.vault.expect_as(&cat, 200, "POST", "sys/delegations", document(&of_cat, 33)).await;
+}

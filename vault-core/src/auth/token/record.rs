@@ -96,7 +96,8 @@ pub struct Token {
     pub certificate: Option<String>,
     /// What it wraps, if it is a wrapping token.
     pub wrapped: Option<Wrapped>,
-    /// The entity whose token made it, also where it descends from none. Rows hold it behind the rest, as of version 3.
+    /// The entity of whoever made it, also where it descends from none: the first of a line in which each token made the next.
+    /// Rows hold it behind the rest, as of version 3.
     #[serde(skip)]
     pub made_by: Option<EntityId>,
 }

@@ -77,9 +77,13 @@ pub(super) fn enable(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) ->
         .then(Effect::FollowAuditDevices))
 }
 
-pub(super) fn disable(call: &Call<'_>, _: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
-    let change = Change::Delete { slot: device_slot(call.names, &path(call)?) };
-    Ok(Step::commit(Reply::Empty, vec![change]).then(Effect::ReloadTables).then(Effect::FollowAuditDevices))
+pub(super) fn disable(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
+    let slot = device_slot(call.names, &path(call)?);
+    // Read for its revision: what ends is this device, and not one that has taken its place.
+    view.entry(&slot)?;
+    Ok(Step::commit(Reply::Empty, vec![Change::Delete { slot }])
+        .then(Effect::ReloadTables)
+        .then(Effect::FollowAuditDevices))
 }
 
 /// Gives the hash that stands for a value in the log. All devices copy the same log, so the answer is the same for each.

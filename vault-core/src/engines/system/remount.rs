@@ -19,7 +19,7 @@ struct Ask {
 }
 
 /// Moves a secrets engine or an auth method. Policies are not rewritten: they speak of paths.
-pub(super) fn start(call: &Call<'_>, _: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
+pub(super) fn start(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
     let ask: Ask = call.request.parse()?;
     let given = |text: Option<String>, name: &str| {
         let text = text.map(|text| text.trim_matches('/').to_owned()).filter(|text| !text.is_empty());
@@ -38,7 +38,10 @@ pub(super) fn start(call: &Call<'_>, _: &mut View, _: &mut dyn CryptoRng) -> Res
     }
     let mut moved = mounts::Mount::clone(mount);
     moved.path = to;
-    let changes = vec![Change::Delete { slot: mounts::mount_slot(call.names, &mount.path) }, moved.store(call.names)?];
+    let slot = mounts::mount_slot(call.names, &mount.path);
+    // Read for its revision: what is moved is this mount, and not one that has taken its place.
+    view.entry(&slot)?;
+    let changes = vec![Change::Delete { slot }, moved.store(call.names)?];
     // The move is done with the answer, so that its id only has to lead back to what was moved.
     let reply = Reply::data(&json!({ "migration_id": moved.id.to_string() }))?;
     Ok(Step::commit(reply, changes).then(Effect::ReloadTables))

@@ -144,6 +144,8 @@ pub(super) fn say_yes(
     let step = Step::commit(Reply::data(&data)?, changes).noting(notes.to_vec()).then(Effect::DeliverNotices);
     let at_once = held.rules.iter().all(|rule| rule.applies == Applies::Approved);
     let stated = held.stated()?;
+    // Votes beyond the last one use nothing again; they try once more what failed.
+    let at_once = at_once && held.uses_left == stated.uses;
     if !(standing.is_approved && at_once) || matches!(stated.operation.as_str(), "read" | "list") {
         return Ok((step, standing.is_approved));
     }

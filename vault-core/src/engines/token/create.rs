@@ -281,7 +281,8 @@ fn describe(
             && role.is_none_or(|role| role.renewable),
         role: role.map(|role| role.name.clone()),
         bound_cidrs: role.map(|role| role.bound_cidrs.clone()).unwrap_or_default(),
-        made_by: identity.entity().map(|entity| entity.id),
+        // Whoever began a line of tokens made all of it, whomever those in between act for.
+        made_by: parent.made_by.or_else(|| identity.entity().map(|entity| entity.id)),
         ..Token::new(accessor, policies, call.now)
     };
     let mut warnings = Vec::new();
