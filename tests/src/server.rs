@@ -214,6 +214,24 @@ pub fn put_store_back(backup: &Path, home: &Home) -> Result<()> {
     copy_files(backup, &home.path(""))
 }
 
+/// Copies everything that a server keeps: store, log, and what lies beside them.
+///
+/// # Errors
+/// Fails when a file cannot be copied.
+pub fn copy_all(from: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let there = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_all(&entry.path(), &there)?;
+        } else {
+            std::fs::copy(entry.path(), there)?;
+        }
+    }
+    Ok(())
+}
+
 fn copy_files(from: &Path, to: &Path) -> Result<()> {
     for file in STORE.iter().filter(|file| from.join(file).exists()) {
         std::fs::copy(from.join(file), to.join(file))?;

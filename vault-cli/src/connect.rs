@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use vault_api::{Address, Client, SecretText};
 
 use crate::failure::Failure;
+use crate::log_watch;
 
 /// The address that is used when none is given.
 const ADDRESS_DEFAULT: &str = "https://127.0.0.1:8200";
@@ -34,6 +35,9 @@ pub(crate) struct Global {
     /// Private key of that certificate, a PEM file [env: KEYTURN_CLIENT_KEY, VAULT_CLIENT_KEY]
     #[arg(long, global = true, value_name = "FILE")]
     client_key: Option<PathBuf>,
+    /// Go on although the vault is another, or older, than the one that you saw last
+    #[arg(long, global = true)]
+    pub(crate) accept_changed_vault: bool,
     /// How to write answers
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
@@ -67,15 +71,25 @@ impl Global {
     }
 
     /// Makes a client without a token, for what needs none.
-    pub(crate) fn stranger(&self) -> Result<Client, Failure> {
-        self.client(None)
+    pub(crate) async fn stranger(&self) -> Result<Client, Failure> {
+        self.client(None).await
     }
 
     /// Makes a client with the token of the environment, or of the last login.
-    pub(crate) fn caller(&self) -> Result<Client, Failure> {
+    pub(crate) async fn caller(&self) -> Result<Client, Failure> {
         let stored = || token_file().and_then(|file| std::fs::read_to_string(file).ok());
         let token = variable("TOKEN").or_else(stored).map(|text| text.trim().to_owned());
-        self.client(token.filter(|text| !text.is_empty()).map(SecretText::new))
+        self.client(token.filter(|text| !text.is_empty()).map(SecretText::new)).await
+    }
+
+    /// Makes a client with a token of the caller's choice, once the log of the vault is seen to go on as it was.
+    pub(crate) async fn client(&self, token: Option<SecretText>) -> Result<Client, Failure> {
+        let client = self.unwatched()?;
+        log_watch::demand(&client, self.accept_changed_vault).await?;
+        Ok(match token {
+            Some(token) => client.with_token(token),
+            None => client,
+        })
     }
 
     /// Finds the certificate to show and its key; one without the other is a mistake.
@@ -91,8 +105,8 @@ impl Global {
         }
     }
 
-    /// Makes a client with a token of the caller's choice.
-    pub(crate) fn client(&self, token: Option<SecretText>) -> Result<Client, Failure> {
+    /// Makes a client without a token for a server whose log nobody has looked at.
+    pub(crate) fn unwatched(&self) -> Result<Client, Failure> {
         let mut builder = Client::builder(Address::parse(&self.address())?);
         if let Some(file) = self.ca_cert.clone().or_else(|| variable("CACERT").map(PathBuf::from)) {
             builder = builder.ca_certificate(file);
@@ -103,9 +117,6 @@ impl Global {
         if variable("SKIP_VERIFY").is_some_and(|value| matches!(value.as_str(), "1" | "true")) {
             eprintln!("warning: SKIP_VERIFY is set: whoever sits in between reads and changes everything");
             builder = builder.danger_accept_invalid_certificates();
-        }
-        if let Some(token) = token {
-            builder = builder.token(token);
         }
         if let Some(reason) = &self.reason {
             builder = builder.reason(reason);

@@ -15,6 +15,7 @@ use vault_core::seal::SealConfig;
 use vault_core::sharing::{PossessionNonce, Share};
 use vault_custody::files;
 
+use crate::connect::Global;
 use crate::failure::Failure;
 use crate::memory::Encounter;
 use crate::myself::Myself;
@@ -27,15 +28,14 @@ pub(crate) struct CustodianArguments {
     /// Your share as it was sealed to you, an age file [default: the one that the vault keeps]
     #[arg(long, value_name = "FILE")]
     sealed_share: Option<PathBuf>,
-    /// Go on although the vault is another, or older, than the one that you saw last
-    #[arg(long)]
-    pub(crate) accept_changed_vault: bool,
 }
 
 /// A vault that knows the person before it.
 pub(crate) struct Custodian<'a> {
     arguments: &'a CustodianArguments,
     encounter: Encounter,
+    /// Whether the person says that a change of the vault is right.
+    accepted: bool,
 }
 
 impl<'a> Custodian<'a> {
@@ -43,7 +43,11 @@ impl<'a> Custodian<'a> {
     ///
     /// # Errors
     /// Fails when the vault does not know them or is not as they saw it last.
-    pub(crate) async fn before(client: &Client, arguments: &'a CustodianArguments) -> Result<Self, Failure> {
+    pub(crate) async fn before(
+        client: &Client,
+        arguments: &'a CustodianArguments,
+        global: &Global,
+    ) -> Result<Self, Failure> {
         let fingerprint = arguments.myself.fingerprint()?;
         let encounter = Encounter::with(client, Some(&fingerprint)).await?;
         let custody = encounter.custody();
@@ -60,8 +64,8 @@ impl<'a> Custodian<'a> {
                 custody.fingerprint
             )));
         }
-        encounter.check(arguments.accept_changed_vault)?;
-        Ok(Self { arguments, encounter })
+        encounter.check(global.accept_changed_vault)?;
+        Ok(Self { arguments, encounter, accepted: global.accept_changed_vault })
     }
 
     pub(crate) const fn custody(&self) -> &Custody {
@@ -75,8 +79,7 @@ impl<'a> Custodian<'a> {
 
     /// Remembers the vault as it was met.
     pub(crate) fn remember(self) -> Result<(), Failure> {
-        let accepted = self.arguments.accept_changed_vault;
-        self.encounter.remember(accepted)
+        self.encounter.remember(self.accepted)
     }
 
     /// Opens the person's shares that are in force, and sees to it that they fit what the vault shows of them.

@@ -1,10 +1,7 @@
 //! What this machine remembers of the vaults that its owner has dealt with, so that a vault that was exchanged for
 //! another, or put back to an older state, is noticed before a share is given to it.
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::io::Write;
-use std::path::PathBuf;
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
@@ -14,23 +11,13 @@ use vault_core::charter::Charter;
 use vault_core::envelope::Envelope;
 
 use crate::failure::Failure;
+use crate::home_file::Vaults;
 
 /// The file in the home folder.
 const FILE: &str = ".keyturn-vaults.json";
 
-const FORMAT: u32 = 1;
-
-/// Most bytes of the file, and most vaults in it: what one person deals with is far below.
-const FILE_BYTES_MAX: u64 = 1 << 20;
-const VAULTS_MAX: usize = 1_000;
-
 /// All vaults by their ids.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Memory {
-    format: u32,
-    vaults: BTreeMap<String, Remembered>,
-}
+type Memory = Vaults<Remembered>;
 
 /// What was seen last of one vault.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -121,7 +108,7 @@ impl Encounter {
                 .as_ref()
                 .map(|charter| RememberedCharter { epoch: charter.epoch, digest: charter.digest.clone() }),
         };
-        let mut doubts = load()?.doubts(&custody.vault, &seen);
+        let mut doubts = Memory::load(FILE)?.doubts(&custody.vault, &seen);
         if let (Some(person), Some(_), Some(_)) = (person, &custody.known, &custody.charter) {
             let fetched = client.charter(person, None).await?;
             doubts.extend(outside_charter(&fetched.charter, seen.server_key.as_ref())?);
@@ -167,13 +154,16 @@ impl Encounter {
         if !self.doubts.is_empty() && !accepted {
             return Ok(());
         }
-        let mut memory = load()?;
+        let mut memory = Memory::load(FILE)?;
         if memory.vaults.get(&self.custody.vault) == Some(&self.seen) {
             return Ok(());
         }
         memory.vaults.retain(|_, known| known.address != self.seen.address);
         memory.vaults.insert(self.custody.vault, self.seen);
-        memory.store()
+        if !memory.store(FILE)? {
+            eprintln!("note: HOME is not set, so that this vault is not remembered for the next time");
+        }
+        Ok(())
     }
 }
 
@@ -204,22 +194,6 @@ impl Memory {
         }
         doubts
     }
-
-    fn store(mut self) -> Result<(), Failure> {
-        while self.vaults.len() > VAULTS_MAX {
-            self.vaults.pop_first();
-        }
-        let Some(path) = path() else {
-            eprintln!("note: HOME is not set, so that this vault is not remembered for the next time");
-            return Ok(());
-        };
-        let folder = path.parent().ok_or_else(|| Failure::usage("HOME is the root of the file system"))?;
-        // The file is new, readable by its owner only, and takes the old one's place as a whole.
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(serde_json::to_string_pretty(&self).map_err(anyhow::Error::from)?.as_bytes())?;
-        file.persist(&path).map_err(|error| Failure::Other(error.into()))?;
-        Ok(())
-    }
 }
 
 impl RememberedCharter {
@@ -237,30 +211,6 @@ fn outside_charter(envelope: &str, server_key: Option<&String>) -> Result<Option
     Ok(is_outside.then(|| Doubt::ServerKeyOutsideCharter { found: server_key.cloned() }))
 }
 
-fn path() -> Option<PathBuf> {
-    std::env::var_os("HOME").filter(|home| !home.is_empty()).map(|home| PathBuf::from(home).join(FILE))
-}
-
-fn load() -> Result<Memory, Failure> {
-    let Some(path) = path() else { return Ok(Memory { format: FORMAT, vaults: BTreeMap::new() }) };
-    let damaged = |reason: &dyn fmt::Display| {
-        Failure::usage(format!(
-            "{} cannot be read ({reason}). It remembers the vaults that you have seen; put a good copy back, or remove \
-             it and look at each vault with care",
-            path.display()
-        ))
-    };
-    let text = match std::fs::metadata(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Ok(Memory { format: FORMAT, vaults: BTreeMap::new() });
-        }
-        Ok(metadata) if metadata.len() > FILE_BYTES_MAX => return Err(damaged(&"it is too large")),
-        _ => std::fs::read_to_string(&path).map_err(|error| damaged(&error))?,
-    };
-    let memory: Memory = serde_json::from_str(&text).map_err(|error| damaged(&error))?;
-    if memory.format == FORMAT { Ok(memory) } else { Err(damaged(&format!("format {}", memory.format))) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -270,8 +220,14 @@ mod tests {
         Remembered { address: address.to_owned(), epoch, revision, server_key, charter: None }
     }
 
+    fn memory_of(known: Remembered) -> Memory {
+        let mut memory = Memory::none();
+        memory.vaults.insert("v".to_owned(), known);
+        memory
+    }
+
     fn memory() -> Memory {
-        Memory { format: FORMAT, vaults: BTreeMap::from([("v".to_owned(), seen("a", 2, 40, "k"))]) }
+        memory_of(seen("a", 2, 40, "k"))
     }
 
     #[test]
@@ -288,7 +244,7 @@ mod tests {
             let charter = charter.map(|(epoch, digest)| RememberedCharter { epoch, digest: digest.to_owned() });
             Remembered { charter, ..seen("a", 2, 40, "k") }
         };
-        let memory = Memory { format: FORMAT, vaults: BTreeMap::from([("v".to_owned(), with(Some((2, "x"))))]) };
+        let memory = memory_of(with(Some((2, "x"))));
         for good in [Some((2, "x")), Some((3, "y"))] {
             assert_eq!(memory.doubts("v", &with(good)), []);
         }

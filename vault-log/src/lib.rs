@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod checkpoint;
+pub mod folder;
 pub mod proof;
 pub mod tiles;
 pub mod tree;

@@ -1,6 +1,7 @@
 //! Calls about custody; none needs a token.
 
 use super::{Call, Client, Operation};
+use crate::audit_log::{CheckpointGrowth, ReceiptText};
 use crate::custody::{
     AcknowledgedShare, Bootstrap, BootstrapShare, CharterRequest, CharterText, CheckedUp, Custody, HandedOut,
     PossessionRequest, Question,
@@ -20,6 +21,24 @@ impl Client {
             Some(fingerprint) => call.parameter("person", fingerprint),
             None => call,
         };
+        self.call(call).await?.into_result()?.body()
+    }
+
+    /// Asks for the newest checkpoint of the audit log, and the proof that the log goes on from its first records.
+    ///
+    /// # Errors
+    /// Answers [`ApiError`]; a refusal where nothing is signed yet.
+    pub async fn log_checkpoint(&self, from: u64) -> Result<CheckpointGrowth, ApiError> {
+        let call = Call::new(Operation::Read, "sys/audit-log/checkpoint").parameter("from", from);
+        self.call(call).await?.into_result()?.body()
+    }
+
+    /// Asks for the proof that a record is in the audit log.
+    ///
+    /// # Errors
+    /// Answers [`ApiError`]; a refusal where no checkpoint vouches for it yet.
+    pub async fn log_receipt(&self, record: u64) -> Result<ReceiptText, ApiError> {
+        let call = Call::new(Operation::Read, "sys/audit-log/receipt").parameter("record", record);
         self.call(call).await?.into_result()?.body()
     }
 

@@ -16,7 +16,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<(), Failure> {
-    let (deciding, client) = (&arguments.deciding, global.caller()?);
+    let (deciding, client) = (&arguments.deciding, global.caller().await?);
     let question = "Do you agree to this?";
     let (_, said) = deciding.look_and_sign(&client, APPROVAL_PAYLOAD_TYPE, question, global).await?;
     let answer = client.approve_request(&deciding.id, &said).await?;

@@ -48,16 +48,16 @@ pub(crate) async fn run(command: Command, global: &Global) -> Result<(), Failure
     match command {
         Command::Finish(arguments) => {
             let request = arguments.handout.request(&arguments.charter)?;
-            let begun = global.caller()?.begin_bootstrap(&request).await?;
+            let begun = global.caller().await?.begin_bootstrap(&request).await?;
             show(&begun, Some(&arguments.charter), global)
         }
         Command::Agree(arguments) => agree(arguments, global).await,
-        Command::Status => show(&global.stranger()?.bootstrap(None).await?, None, global),
+        Command::Status => show(&global.stranger().await?.bootstrap(None).await?, None, global),
     }
 }
 
 async fn agree(arguments: Agree, global: &Global) -> Result<(), Failure> {
-    let client = global.stranger()?;
+    let client = global.stranger().await?;
     let status = client.bootstrap(arguments.nonce.as_deref()).await?;
     let charter = charter_of_file(&arguments.charter)?;
     check(&status, &charter, &arguments.charter)?;

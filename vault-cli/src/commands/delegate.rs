@@ -52,7 +52,7 @@ pub(crate) struct Giving {
 }
 
 pub(crate) async fn run(command: Command, global: &Global) -> Result<(), Failure> {
-    let client = global.caller()?;
+    let client = global.caller().await?;
     match command {
         Command::Give(giving) => give(&giving, &client, global).await,
         Command::List => list(&client, global).await,

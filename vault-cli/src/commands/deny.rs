@@ -16,7 +16,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<(), Failure> {
-    let (deciding, client) = (&arguments.deciding, global.caller()?);
+    let (deciding, client) = (&arguments.deciding, global.caller().await?);
     let reason = global.reason.clone();
     let reason = reason.ok_or_else(|| Failure::usage("say why, for the one who asked: --reason TEXT"))?;
     let question = "Do you deny this?";

@@ -28,12 +28,12 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: Arguments, global: &Global) -> Result<(), Failure> {
     if let Some(envelope) = &arguments.charter {
-        let made = global.stranger()?.init_by_charter(&arguments.handout.request(envelope)?).await?;
+        let made = global.stranger().await?.init_by_charter(&arguments.handout.request(envelope)?).await?;
         let next = "Next, custodians: keyturn unseal --identity FILE";
         return arguments.handout.write(&made, next, global);
     }
     let request = InitRequest { secret_shares: arguments.shares, secret_threshold: arguments.threshold };
-    let made = global.stranger()?.init(&request).await?;
+    let made = global.stranger().await?.init(&request).await?;
     if global.format == Format::Json {
         return line(&serde_json::to_string(&made).map_err(anyhow::Error::from)?);
     }

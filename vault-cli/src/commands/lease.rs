@@ -38,7 +38,7 @@ pub(crate) enum Command {
 }
 
 pub(crate) async fn run(command: Command, global: &Global) -> Result<(), Failure> {
-    let client = global.caller()?;
+    let client = global.caller().await?;
     match command {
         Command::List { prefix } => {
             let reply = client.list(&format!("sys/leases/lookup/{}", prefix.trim_matches('/'))).await?;

@@ -5,7 +5,6 @@
 mod act;
 mod approve;
 mod audit;
-mod audit_verify;
 mod auth;
 mod bootstrap;
 mod charter;
@@ -13,7 +12,6 @@ mod delegate;
 #[cfg(feature = "server")]
 mod demo;
 mod deny;
-mod explain;
 mod init;
 mod kv;
 mod lease;

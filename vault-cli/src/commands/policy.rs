@@ -33,7 +33,7 @@ pub(crate) enum Command {
 }
 
 pub(crate) async fn run(command: Command, global: &Global) -> Result<(), Failure> {
-    let client = global.caller()?;
+    let client = global.caller().await?;
     let path = |name: &str| format!("sys/policies/acl/{name}");
     match command {
         Command::List => output::reply(global.format, &client.list("sys/policies/acl").await?, ""),

@@ -32,7 +32,7 @@ pub(crate) struct Write {
 }
 
 pub(crate) async fn read(path: Path, global: &Global) -> Result<(), Failure> {
-    let reply = global.caller()?.call(call(Operation::Read, path)?).await?.into_result()?;
+    let reply = global.caller().await?.call(call(Operation::Read, path)?).await?.into_result()?;
     output::reply(global.format, &reply, "Nothing to show.")
 }
 
@@ -43,16 +43,16 @@ pub(crate) async fn write(arguments: Write, global: &Global) -> Result<(), Failu
     }
     let allowed = InArguments::insisted(danger_values_in_arguments, InArguments::WhatIsNoSecret);
     let body: Value = fields::read(&fields, allowed)?;
-    output::reply(global.format, &global.caller()?.write(&path, &body).await?, "Done.")
+    output::reply(global.format, &global.caller().await?.write(&path, &body).await?, "Done.")
 }
 
 pub(crate) async fn list(path: Path, global: &Global) -> Result<(), Failure> {
-    let reply = global.caller()?.call(call(Operation::List, path)?).await?.into_result()?;
+    let reply = global.caller().await?.call(call(Operation::List, path)?).await?.into_result()?;
     output::reply(global.format, &reply, "Nothing is there.")
 }
 
 pub(crate) async fn delete(path: Path, global: &Global) -> Result<(), Failure> {
-    let reply = global.caller()?.call(call(Operation::Delete, path)?).await?.into_result()?;
+    let reply = global.caller().await?.call(call(Operation::Delete, path)?).await?.into_result()?;
     output::reply(global.format, &reply, "Done.")
 }
 

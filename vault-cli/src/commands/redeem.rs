@@ -16,5 +16,5 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: &Arguments, global: &Global) -> Result<(), Failure> {
-    waiting::redeem(&global.caller()?, &arguments.id, arguments.wait, global).await
+    waiting::redeem(&global.caller().await?, &arguments.id, arguments.wait, global).await
 }

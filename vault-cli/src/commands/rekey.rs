@@ -18,7 +18,7 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: Arguments, global: &Global) -> Result<(), Failure> {
     let request = arguments.handout.request(&arguments.charter)?;
-    let made = global.stranger()?.rekey_by_charter(&request).await?;
+    let made = global.stranger().await?.rekey_by_charter(&request).await?;
     let next = "The old shares stay in force until every custodian has shown their new one.\n\
         Next, each of them: keyturn share acknowledge --identity FILE";
     arguments.handout.write(&made, next, global)

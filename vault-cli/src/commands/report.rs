@@ -31,7 +31,7 @@ pub(crate) struct LoneWolfArguments {
 
 pub(crate) async fn run(command: Command, global: &Global) -> Result<ExitCode, Failure> {
     let Command::LoneWolf(arguments) = command;
-    let client = global.caller()?;
+    let client = global.caller().await?;
     let call = Call::new(Operation::Read, "sys/reports/lone-wolf");
     let call = arguments.paths.iter().fold(call, |call, path| call.parameter("path", path));
     let reply = client.call(call).await?;

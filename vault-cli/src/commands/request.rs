@@ -36,7 +36,7 @@ enum Verb {
 }
 
 pub(crate) async fn run(arguments: Arguments, global: &Global) -> Result<(), Failure> {
-    let client = global.caller()?;
+    let client = global.caller().await?;
     let call = match arguments.verb {
         Verb::Read => Call::new(Operation::Read, arguments.path),
         Verb::List => Call::new(Operation::List, arguments.path),

@@ -37,7 +37,7 @@ enum Command {
 }
 
 pub(crate) async fn run(arguments: Arguments, global: &Global) -> Result<(), Failure> {
-    let client = global.caller()?;
+    let client = global.caller().await?;
     match arguments.command {
         None if global.format == Format::Json => output::reply(global.format, &client.read("sys/requests").await?, ""),
         None => {

@@ -50,7 +50,7 @@ pub(crate) enum Command {
 }
 
 pub(crate) async fn run(command: Command, global: &Global) -> Result<(), Failure> {
-    let client = global.caller()?;
+    let client = global.caller().await?;
     match command {
         Command::List => {
             let reply = client.read("sys/mounts").await?;

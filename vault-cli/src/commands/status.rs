@@ -8,6 +8,7 @@ use vault_api::custody::{Custody, Known};
 use super::unseal::{describe, still_needed};
 use crate::connect::{Format, Global};
 use crate::failure::Failure;
+use crate::log_watch::{self, Met};
 use crate::memory::Encounter;
 use crate::myself::Myself;
 use crate::output;
@@ -19,7 +20,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments, global: &Global) -> Result<ExitCode, Failure> {
-    let client = global.stranger()?;
+    let client = global.unwatched()?;
     let status = client.seal_status().await?;
     let mut custody = None;
     if status.initialized {
@@ -27,6 +28,9 @@ pub(crate) async fn run(arguments: Arguments, global: &Global) -> Result<ExitCod
         let encounter = Encounter::with(&client, myself.as_deref()).await?;
         for doubt in encounter.doubts() {
             eprintln!("warning: {doubt}");
+        }
+        if let Met::Doubted(_, doubt) = log_watch::look(&client).await? {
+            eprintln!("warning: the log of this vault is not the one that you have seen: {doubt}");
         }
         custody = Some(encounter.custody().clone());
         encounter.remember(false)?;

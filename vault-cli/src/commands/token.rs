@@ -66,7 +66,7 @@ pub(crate) enum Command {
 }
 
 pub(crate) async fn run(command: Command, global: &Global) -> Result<(), Failure> {
-    let client = global.caller()?;
+    let client = global.caller().await?;
     match command {
         Command::Create { policies, ttl, period, uses, display_name, orphan, no_default_policy } => {
             let body = json!({

@@ -27,7 +27,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments, global: &Global) -> Result<(), Failure> {
-    let client = global.stranger()?;
+    let client = global.stranger().await?;
     let status = if arguments.reset {
         client.unseal_reset().await?
     } else {
@@ -38,7 +38,7 @@ pub(crate) async fn run(arguments: Arguments, global: &Global) -> Result<(), Fai
         if arguments.custodian.myself.is_given() {
             return by_custodian(&client, &before, &arguments.custodian, global).await;
         }
-        let accepted = arguments.custodian.accept_changed_vault;
+        let accepted = global.accept_changed_vault;
         let encounter = Encounter::with(&client, None).await?;
         if global.format == Format::Text && before.sealed {
             eprintln!("{}\n{}", describe(&before), introduce(encounter.custody()));
@@ -63,7 +63,7 @@ async fn by_custodian(
     arguments: &custodian::CustodianArguments,
     global: &Global,
 ) -> Result<(), Failure> {
-    let custodian = Custodian::before(client, arguments).await?;
+    let custodian = Custodian::before(client, arguments, global).await?;
     if global.format == Format::Text && before.sealed {
         eprintln!("{}\n{}", introduce(custodian.custody()), still_needed(custodian.known()?));
     }

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use vault_core::audit::Record;
 use vault_core::flow::Durable;
+use vault_log::folder::TreeFolder;
 use vault_log::proof::Receipt;
 
 use crate::metrics::Metrics;
@@ -28,7 +29,6 @@ pub use file::LogFile;
 pub use growth::{CheckpointRecord, Checkpointer};
 use growth::{Growth, ReceiptWanted};
 use tree_folder::Grown;
-pub use tree_folder::TreeFolder;
 
 /// Most bytes that may wait for the disk; a caller beyond it is refused.
 const PENDING_BYTES_MAX: usize = 64 << 20;

@@ -32,10 +32,11 @@ use vault_core::quota::Usage;
 use vault_core::refusal::{Class, Refusal};
 use vault_core::seal::{SealSettings, Unsealed};
 use vault_core::time::Span;
+use vault_log::folder::TreeFolder;
 
 use crate::alerts::Channels;
+use crate::audit_log::AuditLog;
 use crate::audit_log::devices::DeviceRules;
-use crate::audit_log::{AuditLog, TreeFolder};
 use crate::environment::Environment;
 use crate::facts::KnownFacts;
 use crate::metrics::Metrics;

@@ -50,7 +50,7 @@ enum Operation {
 }
 
 pub(super) async fn run(arguments: &Arguments, global: &Global) -> Result<(), Failure> {
-    let custody = global.stranger()?.custody(None).await?;
+    let custody = global.stranger().await?.custody(None).await?;
     let charter = custody
         .charter
         .as_ref()

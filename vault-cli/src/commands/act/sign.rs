@@ -68,7 +68,7 @@ async fn charter(arguments: &Arguments, fingerprint: &str, global: &Global) -> R
     if let Some(file) = &arguments.charter {
         return charter_of_file(file);
     }
-    charter_in_force(&global.stranger()?, fingerprint).await
+    charter_in_force(&global.stranger().await?, fingerprint).await
 }
 
 fn signers(envelope: &Envelope, charter: &Charter, arguments: &Arguments) -> Result<PersonSet, Failure> {

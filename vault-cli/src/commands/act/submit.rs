@@ -19,6 +19,6 @@ pub(crate) struct Arguments {
 pub(super) async fn run(arguments: &Arguments, global: &Global) -> Result<(), Failure> {
     let (envelope, act) = read(&arguments.envelope)?;
     let body: Value = serde_json::from_str(&envelope.to_json()).map_err(anyhow::Error::from)?;
-    let reply = global.stranger()?.write("sys/custody/act", &body).await?;
+    let reply = global.stranger().await?.write("sys/custody/act", &body).await?;
     output::reply(global.format, &reply, &format!("Done: {} {}", act.operation, act.path))
 }

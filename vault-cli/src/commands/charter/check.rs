@@ -39,7 +39,7 @@ pub(super) async fn run(arguments: &Arguments, global: &Global) -> Result<(), Fa
 /// Names those of the charter in force who have not checked in for too long.
 async fn overdue(arguments: &Arguments, global: &Global) -> Result<Vec<String>, Failure> {
     let fingerprint = arguments.myself.fingerprint()?;
-    let custody = global.stranger()?.custody(Some(&fingerprint)).await?;
+    let custody = global.stranger().await?.custody(Some(&fingerprint)).await?;
     let known =
         custody.known.ok_or_else(|| Failure::refused(format!("the vault does not know the key {fingerprint}")))?;
     let overdue = known.custodians.iter().filter(|one| one.overdue || one.checked_at.is_none());

@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
 
 pub(super) async fn run(arguments: &Arguments, global: &Global) -> Result<(), Failure> {
     let fingerprint = arguments.myself.fingerprint()?;
-    let fetched = global.stranger()?.charter(&fingerprint, arguments.epoch).await?;
+    let fetched = global.stranger().await?.charter(&fingerprint, arguments.epoch).await?;
     let envelope = Envelope::parse(fetched.charter.as_bytes()).context("what the server sent")?;
     let charter = Charter::parse(envelope.payload()).context("what the server sent")?;
     files::write_new_public(&arguments.out, fetched.charter.as_bytes()).map_err(anyhow::Error::from)?;

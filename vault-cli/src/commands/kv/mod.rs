@@ -124,7 +124,7 @@ impl Place {
 }
 
 pub(crate) async fn run(command: Command, global: &Global) -> Result<(), Failure> {
-    let client = global.caller()?;
+    let client = global.caller().await?;
     match command {
         Command::Get { path, field, version } => get(&client, global, &path, field.as_deref(), version).await,
         Command::Put { path, fields, cas, danger_values_in_arguments } => {

@@ -46,7 +46,7 @@ pub(crate) async fn run(arguments: Arguments, global: &Global) -> Result<(), Fai
         let token = input::secret("token", None)?;
         return finish(&token, &arguments, global).await;
     }
-    let client = global.stranger()?;
+    let client = global.stranger().await?;
     let reply = match arguments.method.as_str() {
         "userpass" => by_password(&client, &arguments).await?,
         "approle" => by_fields(&client, &arguments, &["role_id"], Some("secret_id")).await?,
@@ -120,7 +120,7 @@ async fn by_platform_token(client: &Client, arguments: &Arguments) -> Result<Rep
 
 /// Checks the token, remembers it and shows what it may do.
 async fn finish(token: &SecretText, arguments: &Arguments, global: &Global) -> Result<(), Failure> {
-    let client = global.client(Some(SecretText::new(token.expose().to_owned())))?;
+    let client = global.client(Some(SecretText::new(token.expose().to_owned()))).await?;
     let reply = client.read("auth/token/lookup-self").await?;
     let found: TokenLookup = reply.data()?;
     if !arguments.no_store {

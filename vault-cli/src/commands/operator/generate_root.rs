@@ -54,7 +54,7 @@ struct Status {
 }
 
 pub(crate) async fn run(command: Command, global: &Global) -> Result<(), Failure> {
-    let client = global.caller()?;
+    let client = global.caller().await?;
     let reply = match command {
         Command::Start => client.write(ATTEMPT, &json!({})).await?,
         Command::Status => client.read(ATTEMPT).await?,

@@ -40,13 +40,13 @@ pub(crate) async fn run(command: Command, global: &Global) -> Result<(), Failure
         Command::Rekey(command) => rekey::run(command, global).await,
         Command::GenerateRoot(command) => generate_root::run(command, global).await,
         Command::Rotate => {
-            let reply = global.caller()?.write("sys/rotate", &json!({})).await?;
+            let reply = global.caller().await?.write("sys/rotate", &json!({})).await?;
             output::reply(global.format, &reply, "A fresh key seals what is written from now on.")
         }
-        Command::KeyStatus => output::reply(global.format, &global.caller()?.read("sys/key-status").await?, ""),
+        Command::KeyStatus => output::reply(global.format, &global.caller().await?.read("sys/key-status").await?, ""),
         Command::Snapshot(command) => snapshot::run(command, global).await,
         Command::Remount { from, to } => {
-            let reply = global.caller()?.write("sys/remount", &json!({ "from": from, "to": to })).await?;
+            let reply = global.caller().await?.write("sys/remount", &json!({ "from": from, "to": to })).await?;
             output::reply(global.format, &reply, &format!("{from} is now at {to}."))
         }
     }

@@ -86,7 +86,7 @@ struct Given {
 }
 
 pub(crate) async fn run(command: Command, global: &Global) -> Result<(), Failure> {
-    let client = global.caller()?;
+    let client = global.caller().await?;
     match command {
         Command::Start { shares, threshold, verify } => {
             let body = json!({"secret_shares": shares, "secret_threshold": threshold, "require_verification": verify});

@@ -31,7 +31,7 @@ pub(crate) enum Command {
 }
 
 pub(crate) async fn run(command: Command, global: &Global) -> Result<(), Failure> {
-    let client = global.caller()?;
+    let client = global.caller().await?;
     match command {
         Command::Save { file } => {
             let beside = file.with_extension("part");

@@ -28,8 +28,8 @@ pub(crate) struct Acknowledge {
 }
 
 pub(super) async fn check(arguments: &Check, global: &Global) -> Result<(), Failure> {
-    let client = global.stranger()?;
-    let custodian = Custodian::before(&client, &arguments.custodian).await?;
+    let client = global.stranger().await?;
+    let custodian = Custodian::before(&client, &arguments.custodian, global).await?;
     let mut lines = Vec::new();
     for share in custodian.shares()? {
         let checked = client.check_up(&prove(&client, &share, None).await?).await?;
@@ -46,8 +46,8 @@ pub(super) async fn check(arguments: &Check, global: &Global) -> Result<(), Fail
 }
 
 pub(super) async fn acknowledge(arguments: &Acknowledge, global: &Global) -> Result<(), Failure> {
-    let client = global.stranger()?;
-    let custodian = Custodian::before(&client, &arguments.custodian).await?;
+    let client = global.stranger().await?;
+    let custodian = Custodian::before(&client, &arguments.custodian, global).await?;
     let pending = custodian.known()?.pending.as_ref().ok_or_else(nothing_pending)?;
     let digest = Digest::parse(&pending.charter.digest).context("the digest of the charter is damaged")?;
     if let Some(file) = &arguments.charter {

@@ -5,10 +5,10 @@
 use http::StatusCode;
 use vault_api::audit_log::{CheckpointGrowth, ReceiptText};
 use vault_core::refusal::{Class, Refusal};
+use vault_log::folder::TreeFolder;
 use vault_log::proof::{Growth, ProofError, Receipt, SignedCheckpoint};
 
 use super::{Answer, Call};
-use crate::audit_log::TreeFolder;
 use crate::http::envelope;
 
 pub(super) fn checkpoint(call: Call<'_>) -> Answer<'_> {

@@ -8,7 +8,7 @@ use anyhow::Context;
 use clap::Args;
 use vault_core::audit::explain::{CountedVote, Event, Explainer, Signed, What};
 
-use super::charter_of_file;
+use crate::commands::charter_of_file;
 use crate::connect::{Format, Global};
 use crate::failure::Failure;
 use crate::output;

@@ -20,31 +20,45 @@ pub(crate) struct Arguments {
     /// The log: a file as the server writes it
     #[arg(long, value_name = "FILE", required = true)]
     log: PathBuf,
+    #[command(flatten)]
+    key: LogKey,
+    /// A checkpoint that you have seen elsewhere, a signed note in a file: the log must hold all that it vouches for
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
+}
+
+/// The public key that verifies a log.
+#[derive(Args)]
+pub(super) struct LogKey {
     /// The vault's public key, as `keyturn audit key` printed it while the vault was open
     #[arg(long, value_name = "KEY", required_unless_present = "key_file")]
     key: Option<String>,
     /// A file with that key
     #[arg(long, value_name = "FILE", conflicts_with = "key")]
     key_file: Option<PathBuf>,
-    /// A checkpoint that you have seen elsewhere, a signed note in a file: the log must hold all that it vouches for
-    #[arg(long, value_name = "FILE")]
-    checkpoint: Option<PathBuf>,
+}
+
+impl LogKey {
+    /// Reads the key.
+    pub(super) fn read(&self) -> Result<CheckpointKey, Failure> {
+        let key = match (&self.key, &self.key_file) {
+            (Some(key), _) => key.clone(),
+            (None, Some(file)) => std::fs::read_to_string(file).with_context(|| file.display().to_string())?,
+            (None, None) => return Err(Failure::usage("give the vault's public key: --key or --key-file")),
+        };
+        CheckpointKey::parse(key.trim()).map_err(|error| Failure::usage(error.to_string()))
+    }
 }
 
 /// Prints the public key of the log.
 pub(crate) async fn key(global: &Global) -> Result<(), Failure> {
-    let custody = global.stranger()?.custody(None).await?;
+    let custody = global.stranger().await?.custody(None).await?;
     let sealed = || Failure::refused("the vault is sealed, and tells its key while it is open".to_owned());
     output::line(&custody.audit_key.ok_or_else(sealed)?)
 }
 
 pub(crate) fn run(arguments: &Arguments, global: &Global) -> Result<(), Failure> {
-    let key = match (&arguments.key, &arguments.key_file) {
-        (Some(key), _) => key.clone(),
-        (None, Some(file)) => std::fs::read_to_string(file).with_context(|| file.display().to_string())?,
-        (None, None) => return Err(Failure::usage("give the vault's public key: --key or --key-file")),
-    };
-    let key = CheckpointKey::parse(key.trim()).map_err(|error| Failure::usage(error.to_string()))?;
+    let key = arguments.key.read()?;
     let mine = match &arguments.checkpoint {
         None => None,
         Some(file) => {
