@@ -66,6 +66,8 @@ pub struct ListenerSettings {
     pub tls: Option<TlsSettings>,
     /// Serves plain HTTP; only on loopback.
     pub danger_plain_http: bool,
+    /// Tells metrics, those apart that name people, to anybody who asks, also while the vault is sealed.
+    pub unauthenticated_metrics_access: bool,
 }
 
 /// Certificate and key: files, or a folder in which a certificate for trials is generated.
@@ -159,6 +161,7 @@ impl Default for ListenerSettings {
             shutdown_seconds_max: 30,
             tls: None,
             danger_plain_http: false,
+            unauthenticated_metrics_access: false,
         }
     }
 }

@@ -10,6 +10,7 @@
 pub mod devices;
 mod edge;
 mod file;
+mod lag;
 
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};

@@ -2,10 +2,12 @@
 //!
 //! `requests` runs one request, `fetch` reads what pure code asked for, `rules` holds mounts, policies and compiled
 //! rules, `seals` moves the vault between sealed and unsealed, `snapshots` takes and restores it, `sweep` removes what was
-//! given up, `notices` tells people what waits for them, `rotation` renews the barrier's key, and `ceremonies` is what custodians do with their shares on an unsealed
+//! given up, `census` counts what metrics tell,
+//! `notices` tells people what waits for them, `rotation` renews the barrier's key, and `ceremonies` is what custodians do with their shares on an unsealed
 //! vault: `rekey` and `generate_root`. `custody` is what they do by a charter.
 
 mod ceremonies;
+mod census;
 mod custody;
 mod fetch;
 mod generate_root;
@@ -31,13 +33,13 @@ use vault_core::flow::Recorded;
 use vault_core::quota::Usage;
 use vault_core::refusal::{Class, Refusal};
 use vault_core::seal::{SealSettings, Unsealed};
-use vault_core::time::Span;
+use vault_core::time::{Span, Timestamp};
 
 use crate::alerts::Channels;
 use crate::audit_log::AuditLog;
 use crate::audit_log::devices::DeviceRules;
 use crate::environment::Environment;
-use crate::facts::KnownFacts;
+use crate::facts::{KnownFacts, WatchedFiles};
 use crate::metrics::Metrics;
 use crate::outside::Outside;
 use crate::storage::{Storage, StorageError};
@@ -73,6 +75,8 @@ pub struct DriverSettings {
     pub snapshots: SnapshotSettings,
     /// Who is told of requests that wait for people.
     pub channels: Channels,
+    /// Files whose size metrics tell.
+    pub files: WatchedFiles,
 }
 
 impl Default for DriverSettings {
@@ -86,6 +90,7 @@ impl Default for DriverSettings {
             devices: DeviceRules::default(),
             snapshots,
             channels: Channels::default(),
+            files: WatchedFiles::default(),
         }
     }
 }
@@ -121,6 +126,8 @@ pub struct Vault {
     snapshot_turns: Arc<Semaphore>,
     /// Told when the barrier's key may be due for rotation.
     check_rotation: Notify,
+    /// Told when what metrics tell of requests and tokens is to be counted anew.
+    census: Notify,
 }
 
 /// What an unsealed vault has in memory; dropping it wipes the keys.
@@ -146,6 +153,16 @@ impl Vault {
     /// sealing holds nothing of the time before.
     pub const fn sealings(&self) -> &watch::Sender<u64> {
         &self.sealed
+    }
+
+    /// Gives what the server counts and measures of itself.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Tells metrics when the certificate of the listener ends.
+    pub fn certificate_ends(&self, at: Timestamp) {
+        self.metrics.process.certificate_ends(at);
     }
 
     /// Gives the clock and the source of randomness.

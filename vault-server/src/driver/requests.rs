@@ -357,6 +357,10 @@ impl Vault {
                     }
                     Ok(())
                 }
+                Effect::Count(counted) => {
+                    self.metrics.people.happened(counted);
+                    Ok(())
+                }
                 Effect::Seal => Ok(()),
             };
             outcome = outcome.and(result);

@@ -35,6 +35,7 @@ enum Chore {
     CollectTokens,
     ExpireAttempt,
     Rotate,
+    Census,
 }
 
 impl Vault {
@@ -53,6 +54,7 @@ impl Vault {
                 () = self.collect.notified() => Chore::CollectTokens,
                 _ = tokens.tick() => Chore::CollectTokens,
                 () = self.check_rotation.notified() => Chore::Rotate,
+                () = self.census.notified() => Chore::Census,
                 _ = ticks.tick() => Chore::ExpireAttempt,
             };
             if let Err(refusal) = self.do_chore(chore).await {
@@ -73,11 +75,13 @@ impl Vault {
                 }
             }
             (Chore::Rotate, Some(open)) => self.rotate_if_due(&open).await,
+            (Chore::Census, Some(open)) => self.take_census(&open).await,
             (Chore::Purge, Some(open)) => self.purge_given_up(&open).await,
             (Chore::CollectTokens, open) => {
                 if let Some(open) = open {
                     self.collect_tokens(&open).await?;
                     self.purge_given_up(&open).await?;
+                    self.take_census(&open).await?;
                 }
                 self.watch_custodians().await
             }

@@ -119,6 +119,7 @@ impl TestVault {
             request_bytes_max: 100_000,
             request_seconds_max: 30,
             api_address: "https://127.0.0.1:8200".to_owned(),
+            unauthenticated_metrics_access: false,
         };
         let house = tokio::spawn(Arc::clone(&vault).keep_house());
         let app = application(vault, settings);
