@@ -6,8 +6,8 @@
 //! `notices` tells people what waits for them, `rotation` renews the barrier's key, and `ceremonies` is what custodians do with their shares on an unsealed
 //! vault: `rekey` and `generate_root`. `custody` is what they do by a charter.
 
-mod ceremonies;
 mod census;
+mod ceremonies;
 mod custody;
 mod fetch;
 mod generate_root;

@@ -88,11 +88,7 @@ async fn try_answer(
 }
 
 /// Reads what is asked for, and the body, unless that is an archive, which is left to be read later.
-async fn take(
-    edge: &Edge,
-    parts: &Parts,
-    body: Body,
-) -> Result<(Asked, Option<Body>, Option<SecretBytes>), Refusal> {
+async fn take(edge: &Edge, parts: &Parts, body: Body) -> Result<(Asked, Option<Body>, Option<SecretBytes>), Refusal> {
     let asked = ask(parts)?;
     if snapshot::is_upload(&parts.method, &asked.path) {
         return Ok((asked, Some(body), None));

@@ -69,7 +69,8 @@ mod tests {
             "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
         ));
         assert!(accepts("text/html, Application/OpenMetrics-Text; q=0.2"));
-        for other in ["*/*", "text/plain;version=0.0.4", "application/openmetrics-text;q=0", "application/openmetrics"] {
+        for other in ["*/*", "text/plain;version=0.0.4", "application/openmetrics-text;q=0", "application/openmetrics"]
+        {
             assert!(!accepts(other), "{other}");
         }
         assert!(!accepts_open_metrics(&HeaderMap::new()));

@@ -287,12 +287,7 @@ impl Metrics {
         self.write_all_of(&[&self.registry], format, now)
     }
 
-    fn write_all_of(
-        &self,
-        registries: &[&Registry],
-        format: MetricsFormat,
-        now: Timestamp,
-    ) -> Result<String, String> {
+    fn write_all_of(&self, registries: &[&Registry], format: MetricsFormat, now: Timestamp) -> Result<String, String> {
         self.people.refresh(now);
         self.process.refresh();
         let mut text = String::new();

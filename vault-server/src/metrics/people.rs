@@ -128,7 +128,8 @@ impl PeopleMetrics {
     pub(super) fn refresh(&self, now: Timestamp) {
         let mut followed = self.followed();
         followed.open.retain(|_, waiting| now < waiting.expires_at);
-        let oldest = followed.open.values().filter(|waiting| !waiting.is_approved).map(|waiting| waiting.created_at).min();
+        let oldest =
+            followed.open.values().filter(|waiting| !waiting.is_approved).map(|waiting| waiting.created_at).min();
         let approved = followed.open.values().filter(|waiting| waiting.is_approved).count();
         let counts = [followed.open.len().saturating_sub(approved), approved];
         drop(followed);

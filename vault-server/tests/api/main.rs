@@ -20,6 +20,7 @@ mod delegation;
 mod devices;
 mod faults;
 mod flow;
+mod gauges;
 mod house;
 mod identity;
 mod leases;

@@ -50,6 +50,8 @@ impl Entropy for Seeded {
 
 pub(crate) struct TestVault {
     pub(crate) app: Router,
+    vault: Arc<Vault>,
+    settings: EdgeSettings,
     house: tokio::task::JoinHandle<()>,
     pub(crate) clock: Arc<TestClock>,
     pub(crate) audit_path: std::path::PathBuf,
@@ -122,8 +124,25 @@ impl TestVault {
             unauthenticated_metrics_access: false,
         };
         let house = tokio::spawn(Arc::clone(&vault).keep_house());
-        let app = application(vault, settings);
-        Self { app, house, clock, audit_path, root: String::new(), keys: Vec::new(), _directory: directory }
+        let app = application(Arc::clone(&vault), settings.clone());
+        Self {
+            app,
+            vault,
+            settings,
+            house,
+            clock,
+            audit_path,
+            root: String::new(),
+            keys: Vec::new(),
+            _directory: directory,
+        }
+    }
+
+    /// Tells metrics to anybody.
+    pub(crate) fn telling_metrics(mut self) -> Self {
+        let settings = EdgeSettings { unauthenticated_metrics_access: true, ..self.settings.clone() };
+        self.app = application(Arc::clone(&self.vault), settings);
+        self
     }
 
     /// Starts an unsealed vault with KV version 2 at `secret/` and version 1 at `kv/`.

@@ -5,7 +5,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Call, Step};
-use crate::approval::{self, Agreed, Bearer, Counted, HeldRequest, Judge, Part, Visitor, Weight, make_again, not_there, tell};
+use crate::approval::{
+    self, Agreed, Bearer, Counted, HeldRequest, Judge, Part, Visitor, Weight, make_again, not_there, tell,
+};
 use crate::charter::Digest;
 use crate::engines::{Effect, Follow};
 use crate::notice::Event;
