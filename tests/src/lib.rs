@@ -7,6 +7,7 @@
 pub mod binary;
 pub mod clients;
 pub mod conversation;
+pub mod debian;
 pub mod https;
 pub mod outside;
 pub mod server;
