@@ -15,3 +15,4 @@ pub mod source;
 pub mod terminal;
 pub mod tree;
 pub mod vault;
+pub mod webhook;
