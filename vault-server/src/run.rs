@@ -110,6 +110,7 @@ async fn open_vault(settings: &Settings) -> anyhow::Result<Arc<Vault>> {
         checkup_span: Span(settings.custody.checkup_days.saturating_mul(86_400)),
         snapshots: snapshot_settings(settings),
         channels: Channels::of(&settings.notices),
+        traces: settings.traces.clone(),
         files: WatchedFiles {
             store: Some(settings.storage.path.clone()).filter(|_| *kind != "memory"),
             audit_log: Some(settings.audit.path.clone()),

@@ -38,11 +38,13 @@ use vault_core::time::{Span, Timestamp};
 use crate::alerts::Channels;
 use crate::audit_log::AuditLog;
 use crate::audit_log::devices::DeviceRules;
+use crate::config::TraceSettings;
 use crate::environment::Environment;
 use crate::facts::{KnownFacts, WatchedFiles};
 use crate::metrics::Metrics;
 use crate::outside::Outside;
 use crate::storage::{Storage, StorageError};
+use crate::traces::Traces;
 
 use ceremonies::Ceremonies;
 pub use ceremonies::CeremonyCaller;
@@ -77,6 +79,8 @@ pub struct DriverSettings {
     pub channels: Channels,
     /// Files whose size metrics tell.
     pub files: WatchedFiles,
+    /// Where traces of requests are sent; nowhere if none.
+    pub traces: Option<TraceSettings>,
 }
 
 impl Default for DriverSettings {
@@ -91,6 +95,7 @@ impl Default for DriverSettings {
             snapshots,
             channels: Channels::default(),
             files: WatchedFiles::default(),
+            traces: None,
         }
     }
 }
@@ -102,6 +107,7 @@ pub struct Vault {
     log: AuditLog,
     environment: Arc<Environment>,
     metrics: Arc<Metrics>,
+    traces: Traces,
     /// Answers what pure code asks of the world outside.
     outside: Outside,
     settings: DriverSettings,

@@ -34,6 +34,7 @@ use crate::metrics::{Metrics, TokenCount};
 use crate::outside::Outside;
 use crate::storage::metered::MeteredStorage;
 use crate::storage::{CommitError, Storage};
+use crate::traces::Traces;
 
 /// Longest wait for running requests when the vault is sealed; the door gives each one up long before.
 const SEAL_WAIT_MAX: Duration = Duration::from_secs(120);
@@ -137,6 +138,7 @@ impl Vault {
                 Arc::clone(&environment),
             ),
             environment,
+            traces: Traces::new(settings.traces.clone(), Arc::clone(&metrics)),
             metrics,
             settings,
             open,

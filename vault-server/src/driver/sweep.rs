@@ -39,9 +39,9 @@ enum Chore {
 }
 
 impl Vault {
-    /// Keeps the house for as long as the vault lives: sweeps, and delivers notices, neither of which waits for the other.
+    /// Keeps the house for as long as the vault lives: sweeps, delivers notices and sends traces, none of which waits for another.
     pub async fn keep_house(self: Arc<Self>) {
-        tokio::join!(self.sweep(), self.deliver_notices());
+        tokio::join!(self.sweep(), self.deliver_notices(), self.traces.send());
     }
 
     /// Sweeps when something waits in the purge queue, and at every interval.

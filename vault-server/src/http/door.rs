@@ -20,10 +20,12 @@ use vault_core::time::Span;
 
 use super::{Edge, PeerCertificates, body, envelope, metrics, parameters, public, snapshot};
 use crate::driver::Caller;
+use crate::traces::TraceParent;
 
 const HEADER_TOKEN: &str = "x-vault-token";
 const HEADER_NAMESPACE: &str = "x-vault-namespace";
 const HEADER_REASON: &str = "x-keyturn-reason";
+const HEADER_TRACE_PARENT: &str = "traceparent";
 const HEADER_WRAP_TTL: &str = "x-vault-wrap-ttl";
 const MERGE_PATCH: &str = "application/merge-patch+json";
 
@@ -79,7 +81,7 @@ async fn try_answer(
     }
     let request = admit(edge, id, remote, &parts, asked, body).inspect_err(turn_away)?;
     let path = request.path.clone();
-    match (edge.vault.handle(request).await?, upload) {
+    match (edge.vault.handle_within(trace_parent(&parts.headers), request).await?, upload) {
         (Reply::Snapshot(permit), _) => snapshot::take(edge, permit, Caller { id, remote }).await.map(Answer::Done),
         (Reply::Restore(permit), Some(body)) => Ok(Answer::Restore(permit, body)),
         (Reply::Restore(_), None) => Err(Refusal::internal("the body of a restore was taken for JSON")),
@@ -206,6 +208,11 @@ fn wrap_ttl(headers: &HeaderMap) -> Result<Option<Span>, Refusal> {
     let ttl = if text.is_empty() { Ok(Span::ZERO) } else { Span::parse(text) };
     let ttl = ttl.map_err(|error| Refusal::invalid(format!("X-Vault-Wrap-TTL: {error}")))?;
     Ok(Some(ttl).filter(|ttl| !ttl.is_zero()))
+}
+
+/// Reads the trace of the caller's that a request belongs to; what is not well formed is passed over, as the standard says.
+fn trace_parent(headers: &HeaderMap) -> Option<TraceParent> {
+    headers.get(HEADER_TRACE_PARENT).and_then(|value| value.to_str().ok()).and_then(TraceParent::parse)
 }
 
 /// Reads why a request is made, for those who may have to agree to it.

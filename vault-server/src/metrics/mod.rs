@@ -12,6 +12,7 @@ mod people;
 mod process;
 mod seal;
 mod tokens;
+mod traces;
 
 use std::time::Instant;
 
@@ -37,6 +38,8 @@ use process::ProcessMetrics;
 use seal::SealMetrics;
 pub(crate) use tokens::TokenCount;
 use tokens::TokenMetrics;
+use traces::TraceMetrics;
+pub(crate) use traces::TraceOutcome;
 
 /// The operations that requests are counted by.
 const OPERATIONS: [(Operation, &str); 5] = [
@@ -60,6 +63,23 @@ enum Outcome {
     Failed,
     /// Nobody waited for the end.
     GivenUp,
+}
+
+impl Outcome {
+    fn of<T>(result: &Result<T, Refusal>) -> Self {
+        match result.as_ref().map_err(|refusal| refusal.class) {
+            Ok(_) => Self::Answered,
+            Err(Class::Denied) => Self::Denied,
+            Err(Class::Busy | Class::Unavailable | Class::Internal) => Self::Failed,
+            Err(_) => Self::Refused,
+        }
+    }
+}
+
+/// Gives the word for how a request ended.
+pub(crate) fn outcome_word<T>(result: &Result<T, Refusal>) -> &'static str {
+    let outcome = Outcome::of(result);
+    OUTCOMES.iter().find(|(own, _)| *own == outcome).map_or("failed", |(_, word)| word)
 }
 
 const OUTCOMES: [(Outcome, &str); 5] = [
@@ -149,6 +169,8 @@ pub(crate) struct Metrics {
     pub(crate) process: ProcessMetrics,
     /// What the door turns away.
     pub(crate) door: DoorMetrics,
+    /// What becomes of traces.
+    pub(crate) traces: TraceMetrics,
     notices: [[Counter; NOTICE_OUTCOMES.len()]; CHANNELS.len()],
     /// Notices in the outbox.
     pub(crate) notices_waiting: Gauge,
@@ -200,6 +222,7 @@ impl Metrics {
             tokens: TokenMetrics::register(&mut registry),
             process: ProcessMetrics::register(&mut registry),
             door: DoorMetrics::register(&mut registry),
+            traces: TraceMetrics::register(&mut registry),
             notices: CHANNELS.map(|(_, channel)| {
                 NOTICE_OUTCOMES.map(|(_, outcome)| notices.get_or_create_owned(&NoticeLabels { channel, outcome }))
             }),
@@ -311,12 +334,7 @@ pub(crate) struct Measured<'a> {
 impl Measured<'_> {
     /// Counts how the request ended.
     pub(crate) fn ended<T>(mut self, result: &Result<T, Refusal>) {
-        self.outcome = match result.as_ref().map_err(|refusal| refusal.class) {
-            Ok(_) => Outcome::Answered,
-            Err(Class::Denied) => Outcome::Denied,
-            Err(Class::Busy | Class::Unavailable | Class::Internal) => Outcome::Failed,
-            Err(_) => Outcome::Refused,
-        };
+        self.outcome = Outcome::of(result);
     }
 }
 
@@ -407,6 +425,7 @@ mod tests {
         let known = known.chain(NOTICE_OUTCOMES.iter().map(|(_, word)| *word));
         let known = known.chain(tokens::CLASSES.iter().map(|(_, word)| *word)).chain(people::STATES);
         let known = known.chain(door::REASONS.iter().map(|(_, word)| *word));
+        let known = known.chain(traces::TRACE_OUTCOMES.iter().map(|(_, word)| *word));
         // Whoever is nobody of the charter.
         let known = known.chain([""]);
         let known: BTreeSet<&str> = known.chain(COMMIT_OUTCOMES.iter().map(|(_, word)| *word)).collect();

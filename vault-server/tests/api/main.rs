@@ -38,6 +38,7 @@ mod stewards;
 mod stranger;
 mod support;
 mod system;
+mod traces;
 mod transit;
 mod two_person_model;
 mod userpass;
