@@ -17,7 +17,7 @@ const WRITE_AHEAD_SUFFIX: &str = "-wal";
 pub(crate) struct AuditLag {
     /// Records that are not yet on stable storage.
     pub(crate) waiting: u64,
-    /// Records that no checkpoint vouches for yet.
+    /// Records since the start that no checkpoint vouches for yet.
     pub(crate) unsigned: u64,
 }
 
@@ -64,7 +64,7 @@ impl ProcessMetrics {
         }
         let help = "Records of the audit log that are not yet on stable storage";
         registry.register("audit_records_waiting", help, made.audit_waiting.clone());
-        let help = "Records of the audit log that no checkpoint vouches for yet";
+        let help = "Records of the audit log since the start that no checkpoint vouches for yet";
         registry.register("audit_records_unsigned", help, made.audit_unsigned.clone());
         let help = "When the first certificate of the TLS chain ends, since 1970; 0 without TLS";
         registry.register_with_unit("tls_certificate_expiry_time", help, Unit::Seconds, made.certificate_ends.clone());
