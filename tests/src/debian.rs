@@ -109,6 +109,20 @@ impl Service {
     /// # Errors
     /// Shows an answer that is not 200 with JSON.
     pub fn get(&self, path: &str) -> Result<Value> {
+        let body = self.read(path)?;
+        serde_json::from_str(&body).with_context(|| format!("GET {path}: no JSON: {body}"))
+    }
+
+    /// Waits until a path answers 200: what listens may still be loading.
+    ///
+    /// # Errors
+    /// Shows what the service wrote when it does not come to that.
+    pub fn until_ready(self, path: &str) -> Result<Self> {
+        until("a service that is ready", || Ok(self.read(path).ok())).with_context(|| self.log())?;
+        Ok(self)
+    }
+
+    fn read(&self, path: &str) -> Result<String> {
         let mut stream = TcpStream::connect(self.address)?;
         stream.set_read_timeout(Some(ANSWER_MAX))?;
         // Nobody answers in pieces to HTTP/1.0.
@@ -118,7 +132,7 @@ impl Service {
         let (head, body) = answer.split_once("\r\n\r\n").with_context(|| format!("GET {path}: no HTTP: {answer}"))?;
         let status = head.split(' ').nth(1).unwrap_or_default();
         ensure!(status == "200", "GET {path}: {answer}");
-        serde_json::from_str(body).with_context(|| format!("GET {path}: no JSON: {body}"))
+        Ok(body.to_owned())
     }
 }
 

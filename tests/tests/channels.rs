@@ -90,7 +90,7 @@ fn start_alertmanager(home: &Home, passes_to: &Webhook) -> Result<Service> {
     let mut command = Command::new(debian::program("prometheus-alertmanager")?);
     command.arg(format!("--config.file={}", settings.display())).arg(format!("--web.listen-address={address}"));
     command.arg(format!("--storage.path={}", home.path("alertmanager").display())).arg("--cluster.listen-address=");
-    Service::start(&mut command, address, &home.path("alertmanager.log"))
+    Service::start(&mut command, address, &home.path("alertmanager.log"))?.until_ready("/-/ready")
 }
 
 /// The alerts that fire in Alertmanager.

@@ -189,7 +189,7 @@ fn start_prometheus(server: &Server, token: &str) -> Result<Service> {
     command.arg(format!("--config.file={}", settings.display())).arg(format!("--web.listen-address={address}"));
     command.arg(format!("--storage.tsdb.path={}", home.path("prometheus").display()));
     // Its pages are files of the package, which are not where it looks for them.
-    Service::start(command.current_dir(home.path("")), address, &home.path("prometheus.log"))
+    Service::start(command.current_dir(home.path("")), address, &home.path("prometheus.log"))?.until_ready("/-/ready")
 }
 
 /// Checks what Grafana needs of each panel: a title, a place of its own, a unit, and the data source that is chosen.
