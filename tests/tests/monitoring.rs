@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::SystemTime;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -58,6 +59,11 @@ fn series(text: &str) -> BTreeSet<&str> {
     lines.filter_map(|line| line.split(['{', ' ']).next()).collect()
 }
 
+fn value(text: &str, series: &str) -> Result<f64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    Ok(line.with_context(|| format!("no {series}"))?.parse()?)
+}
+
 /// The names of our metrics in an expression.
 fn metrics_in(expression: &str) -> Vec<&str> {
     let words = expression.split(|character: char| !character.is_ascii_alphanumeric() && character != '_');
@@ -109,6 +115,12 @@ fn what_is_told_is_documented_and_well_formed() -> Result<()> {
     ensure!(open.ends_with("# EOF\n") && !classic.contains("# EOF"), "{open}");
     ensure!(series(&open) == series(&classic), "the two formats tell different series");
 
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs_f64();
+    ensure!(value(&classic, "keyturn_tls_certificate_expiry_time_seconds")? > now);
+    ensure!(value(&classic, "keyturn_start_time_seconds")? <= now);
+    for name in ["unsealed", "storage_size_bytes", "audit_log_size_bytes", "process_resident_memory_bytes"] {
+        ensure!(value(&classic, &format!("keyturn_{name}"))? > 0.0, "{name}");
+    }
     let told = types(&classic);
     let document = read("metrics.md")?;
     let cells = document.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
@@ -123,6 +135,32 @@ fn what_is_told_is_documented_and_well_formed() -> Result<()> {
         })
         .collect();
     ensure!(told == documented, "told and documented differ:\n{told:#?}\n{documented:#?}");
+    Ok(())
+}
+
+#[test]
+fn a_sealed_vault_is_scraped_where_the_settings_let_anybody() -> Result<()> {
+    let home = Home::new()?;
+    let settings = std::fs::read_to_string(home.path("keyturn.toml"))?;
+    let setting = "[listener]\nunauthenticated_metrics_access = true\n";
+    std::fs::write(home.path("keyturn.toml"), settings.replace("[listener]\n", setting))?;
+    let server = home.start()?;
+    let mut connection = server.connect()?;
+    let keys = initialise(&mut connection, 3, 2)?;
+    let first = json!({"key": keys.shares.first()});
+    connection.call("PUT", "sys/unseal", Some(&first))?.expect_status(200)?;
+    let sealed = connection.text("sys/metrics?format=prometheus", &[])?;
+    promtool(&["check", "metrics"], &sealed)?;
+    let seen = |text: &str| -> Result<[f64; 3]> {
+        let names = ["unsealed", "unseal_shares_received", "unseal_shares_needed"];
+        let [unsealed, received, needed] = names.map(|name| value(text, &format!("keyturn_{name}")));
+        Ok([unsealed?, received?, needed?])
+    };
+    ensure!(seen(&sealed)? == [0.0, 1.0, 2.0], "{sealed}");
+    let second = json!({"key": keys.shares.get(1)});
+    connection.call("PUT", "sys/unseal", Some(&second))?.expect_status(200)?;
+    let open = connection.text("sys/metrics?format=prometheus", &[])?;
+    ensure!(seen(&open)? == [1.0, 0.0, 2.0], "{open}");
     Ok(())
 }
 

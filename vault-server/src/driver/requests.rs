@@ -59,7 +59,7 @@ impl Vault {
     ) -> Result<Reply, Refusal> {
         let measured = self.metrics.request(request.operation);
         let named = (request.id, request.operation);
-        let trace = self.traces.begin(named, parent, self.environment.now(), &mut self.environment.rng());
+        let trace = self.traces.begin(named, parent, request.received_at, &mut self.environment.rng());
         let result = self.carry_through(request, &trace).await;
         trace.ended(outcome_word(&result));
         measured.ended(&result);

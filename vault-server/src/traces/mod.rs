@@ -119,7 +119,7 @@ impl Traces {
         &self,
         (request, operation): (RequestId, Operation),
         parent: Option<TraceParent>,
-        now: Timestamp,
+        began_at: Timestamp,
         rng: &mut dyn Rng,
     ) -> Trace<'_> {
         let is_due = |sending: &&Sending| {
@@ -138,7 +138,7 @@ impl Traces {
             request,
             operation,
             outcome: None,
-            began_at: now,
+            began_at,
             began: Instant::now(),
             stages: Mutex::default(),
         }))
