@@ -122,6 +122,35 @@ impl Connection {
         headers: &[(&str, &str)],
         body: Option<&Value>,
     ) -> Result<Reply> {
+        self.send(method, path, headers, body)?;
+        self.reply().with_context(|| format!("{method} {path}"))
+    }
+
+    /// Reads what is no JSON, with the headers given and the token.
+    ///
+    /// # Errors
+    /// Fails when the connection breaks or the answer is another than 200 with a text.
+    pub fn text(&mut self, path: &str, headers: &[(&str, &str)]) -> Result<String> {
+        let token = self.token.clone();
+        let token = token.iter().map(|token| ("X-Vault-Token", token.as_str()));
+        let headers: Vec<_> = headers.iter().copied().chain(token).collect();
+        self.send("GET", path, &headers, None)?;
+        let (status, body) = self.read_reply().with_context(|| format!("GET {path}"))?;
+        ensure!(status == 200, "GET {path}: {status}: {}", String::from_utf8_lossy(&body));
+        Ok(String::from_utf8(body)?)
+    }
+
+    fn reply(&mut self) -> Result<Reply> {
+        let (status, body) = self.read_reply()?;
+        if body.is_empty() {
+            return Ok(Reply { status, body: Value::Null });
+        }
+        let parsed = serde_json::from_slice(&body);
+        let body = parsed.with_context(|| format!("no JSON: {}", String::from_utf8_lossy(&body)))?;
+        Ok(Reply { status, body })
+    }
+
+    fn send(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&Value>) -> Result<()> {
         let body = body.map(Value::to_string).unwrap_or_default();
         let typed = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
         let media_type = if typed { None } else { Some(("Content-Type", "application/json")) };
@@ -134,8 +163,7 @@ impl Connection {
         );
         let stream = self.stream.get_mut();
         stream.write_all(request.as_bytes())?;
-        stream.flush()?;
-        self.read_reply().with_context(|| format!("{method} {path}"))
+        Ok(stream.flush()?)
     }
 
     /// Reads.
@@ -154,7 +182,7 @@ impl Connection {
         self.call("POST", path, Some(body))
     }
 
-    fn read_reply(&mut self) -> Result<Reply> {
+    fn read_reply(&mut self) -> Result<(u16, Vec<u8>)> {
         let status_line = self.head_line()?;
         let status = status_line.split(' ').nth(1).and_then(|code| code.parse().ok());
         let status: u16 = status.with_context(|| format!("no status code in {status_line:?}"))?;
@@ -162,8 +190,7 @@ impl Connection {
         for _ in 0..HEAD_LINES_MAX {
             let line = self.head_line()?;
             if line.is_empty() {
-                let body = self.body(status, length)?;
-                return Ok(Reply { status, body });
+                return Ok((status, self.body(status, length)?));
             }
             let (name, value) = line.split_once(':').with_context(|| format!("no header: {line:?}"))?;
             if name.eq_ignore_ascii_case("content-length") {
@@ -180,7 +207,7 @@ impl Connection {
         Ok(line.to_owned())
     }
 
-    fn body(&mut self, status: u16, length: Option<usize>) -> Result<Value> {
+    fn body(&mut self, status: u16, length: Option<usize>) -> Result<Vec<u8>> {
         let length = match length {
             None if status == 204 => 0,
             length => length.context("the reply does not give the length of its body")?,
@@ -188,10 +215,7 @@ impl Connection {
         ensure!(length <= BODY_LENGTH_BYTES_MAX, "the reply's body of {length} bytes is too long");
         let mut body = vec![0; length];
         self.stream.read_exact(&mut body).context("the connection was closed within the reply's body")?;
-        if body.is_empty() {
-            return Ok(Value::Null);
-        }
-        serde_json::from_slice(&body).with_context(|| format!("no JSON: {}", String::from_utf8_lossy(&body)))
+        Ok(body)
     }
 }
 

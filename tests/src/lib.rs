@@ -7,6 +7,7 @@
 pub mod binary;
 pub mod clients;
 pub mod conversation;
+pub mod debian;
 pub mod https;
 pub mod outside;
 pub mod server;
@@ -14,3 +15,4 @@ pub mod source;
 pub mod terminal;
 pub mod tree;
 pub mod vault;
+pub mod webhook;

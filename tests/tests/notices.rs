@@ -1,76 +1,21 @@
 //! A notice outlives the server that enqueued it: killed before the notice could be delivered, the next one delivers it.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use serde_json::{Value, json};
 use tests::https::Connection;
 use tests::server::Home;
 use tests::vault::{initialise, mount_key_value, unseal};
+use tests::webhook::Webhook;
 
 /// Longest wait for a notice; it comes within seconds.
 const NOTICE_WAIT_MAX: Duration = Duration::from_secs(60);
 
-/// Longest body that is read; a notice has less than eight texts of 1,024 bytes.
-const BODY_LENGTH_BYTES_MAX: u64 = 64 * 1024;
-
 /// Holds back whatever ann reads.
 const POLICY: &str = "path \"secret/data/*\" { capabilities = [\"read\"]\n\
                       control_group = { factor \"leads\" { identity { group_names = [\"leads\"] approvals = 2 } } } }";
-
-/// A webhook that takes nothing until it is told to.
-struct Webhook {
-    url: String,
-    posted: Receiver<Value>,
-    takes: Arc<AtomicBool>,
-}
-
-impl Webhook {
-    fn start() -> Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0")?;
-        let url = format!("http://{}/", listener.local_addr()?);
-        let takes = Arc::new(AtomicBool::new(false));
-        let (sender, posted) = mpsc::channel();
-        let ready = Arc::clone(&takes);
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                // A server that is killed breaks off; nobody receives once the test has ended.
-                if let Ok(body) = answer(&stream, ready.load(Ordering::SeqCst)) {
-                    let _ = sender.send(body);
-                }
-            }
-        });
-        Ok(Self { url, posted, takes })
-    }
-
-    fn next(&self) -> Result<Value> {
-        self.posted.recv_timeout(NOTICE_WAIT_MAX).context("no notice comes")
-    }
-}
-
-fn answer(mut stream: &TcpStream, takes: bool) -> Result<Value> {
-    stream.set_read_timeout(Some(NOTICE_WAIT_MAX))?;
-    let mut reader = BufReader::new(stream.take(BODY_LENGTH_BYTES_MAX));
-    let (mut line, mut length) = (String::new(), 0);
-    while reader.read_line(&mut line)? > 0 && !line.trim().is_empty() {
-        if let Some((name, value)) = line.split_once(':')
-            && name.eq_ignore_ascii_case("content-length")
-        {
-            length = value.trim().parse()?;
-        }
-        line.clear();
-    }
-    let mut body = Vec::new();
-    reader.take(length).read_to_end(&mut body)?;
-    let status = if takes { "200 OK" } else { "503 Service Unavailable" };
-    stream.write_all(format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").as_bytes())?;
-    Ok(serde_json::from_slice(&body)?)
-}
 
 /// Lets ann ask for something that is held back, and gives the request's name.
 fn ask(connection: &mut Connection) -> Result<String> {

@@ -6,6 +6,7 @@
 use sha2::{Digest, Sha256};
 
 use crate::audit::Target;
+use crate::refusal::Refusal;
 use crate::secret::{SecretBytes, SecretKey, SecretText};
 
 /// Longest body of an answer; key sets and token reviews take a few kilobytes.
@@ -32,6 +33,30 @@ pub enum MetricsFormat {
     Prometheus,
     /// Vault's own, in JSON.
     Json,
+}
+
+impl MetricsFormat {
+    /// Chooses the form by the parameter `format` of a request; without one it is Vault's.
+    ///
+    /// # Errors
+    /// Refuses any other word.
+    pub fn parse(word: Option<&str>) -> Result<Self, Refusal> {
+        match word {
+            None | Some("") => Ok(Self::Json),
+            Some("prometheus") => Ok(Self::Prometheus),
+            Some(other) => {
+                Err(Refusal::invalid(format!("metrics in the form {other:?} are not known: say prometheus")))
+            }
+        }
+    }
+
+    /// Gives the media type of what is written in this form.
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            Self::Prometheus => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Self::Json => "application/json",
+        }
+    }
 }
 
 /// What the server knows of itself and of its machine.

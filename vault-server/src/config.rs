@@ -1,6 +1,7 @@
 //! The settings file: TOML, every field checked with its line; see docs/config.md.
 
 mod notices;
+mod traces;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ pub use notices::{
     CommandSettings, MailSettings, MailTls, NoticeSettings, WebhookAddress, WebhookFormat, WebhookSettings,
 };
 use serde::Deserialize;
+pub use traces::TraceSettings;
 
 /// Largest settings file that is read.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -36,6 +38,9 @@ pub struct Settings {
     /// Who is told of requests that wait for people.
     #[serde(default)]
     pub notices: NoticeSettings,
+    /// Where traces of requests are sent; nowhere if left out.
+    #[serde(default)]
+    pub traces: Option<TraceSettings>,
     /// What the server's own log says.
     #[serde(default)]
     pub log: LogSettings,
@@ -66,6 +71,8 @@ pub struct ListenerSettings {
     pub tls: Option<TlsSettings>,
     /// Serves plain HTTP; only on loopback.
     pub danger_plain_http: bool,
+    /// Tells metrics, those apart that name people, to anybody who asks, also while the vault is sealed.
+    pub unauthenticated_metrics_access: bool,
 }
 
 /// Certificate and key: files, or a folder in which a certificate for trials is generated.
@@ -159,6 +166,7 @@ impl Default for ListenerSettings {
             shutdown_seconds_max: 30,
             tls: None,
             danger_plain_http: false,
+            unauthenticated_metrics_access: false,
         }
     }
 }
@@ -247,6 +255,9 @@ impl Settings {
             *path = folder.join(&path);
         }
         settings.notices.join(folder);
+        if let Some(traces) = &mut settings.traces {
+            traces.join(folder);
+        }
         Ok(settings)
     }
 
@@ -271,6 +282,7 @@ impl Settings {
         self.check_tls()?;
         self.check_storage()?;
         self.notices.check()?;
+        self.traces.as_ref().map_or(Ok(()), TraceSettings::check)?;
         if !matches!(self.log.level.as_str(), "error" | "warn" | "info" | "debug" | "trace") {
             return Err(("level", "must be error, warn, info, debug or trace".to_owned()));
         }

@@ -1,6 +1,17 @@
 //! What the server knows of itself and of its machine.
 
+use std::path::PathBuf;
+
 use vault_core::question::ServerFacts;
+
+/// Files whose size metrics tell.
+#[derive(Clone, Debug, Default)]
+pub struct WatchedFiles {
+    /// The store, where it is a file.
+    pub store: Option<PathBuf>,
+    /// The audit log.
+    pub audit_log: Option<PathBuf>,
+}
 
 /// What the settings say of this server.
 #[derive(Clone, Debug, Default)]

@@ -15,6 +15,7 @@ mod run;
 pub mod snapshot;
 pub mod storage;
 pub mod tls;
+mod traces;
 
 pub use run::run;
 

@@ -16,7 +16,7 @@ use crate::audit_log::devices::DeviceRules;
 use crate::config::{ListenerSettings, Settings, TlsSettings};
 use crate::driver::{DriverSettings, SnapshotSettings, Vault};
 use crate::environment::Environment;
-use crate::facts::KnownFacts;
+use crate::facts::{KnownFacts, WatchedFiles};
 use crate::http::{EdgeSettings, application};
 use crate::listener::{Limits, Listener};
 use crate::storage::cache::CachedStorage;
@@ -40,6 +40,7 @@ pub async fn run(settings: Settings, announce: impl FnOnce(&str)) -> anyhow::Res
     let listener = Listener::new(app, tls, limits(&settings.listener), vault.sealings().clone());
     let (mut hangup, mut terminate, mut interrupt) =
         (signal(SignalKind::hangup())?, signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tell_end(&vault, certificate.as_deref());
     announce(&address);
     let house = tokio::spawn(Arc::clone(&vault).keep_house());
     let serving = tokio::spawn({
@@ -48,7 +49,10 @@ pub async fn run(settings: Settings, announce: impl FnOnce(&str)) -> anyhow::Res
     });
     loop {
         tokio::select! {
-            _ = hangup.recv() => reload(certificate.as_deref()),
+            _ = hangup.recv() => {
+                reload(certificate.as_deref());
+                tell_end(&vault, certificate.as_deref());
+            }
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }
@@ -75,6 +79,15 @@ fn load_certificate(settings: &TlsSettings) -> Result<Arc<Certificate>, tls::Tls
     }
 }
 
+/// Tells metrics when the certificate ends.
+fn tell_end(vault: &Vault, certificate: Option<&Certificate>) {
+    match certificate.map(Certificate::ends_at) {
+        None => {}
+        Some(Some(at)) => vault.certificate_ends(at),
+        Some(None) => tracing::warn!("the end of the certificate cannot be read"),
+    }
+}
+
 fn reload(certificate: Option<&Certificate>) {
     match certificate.map(Certificate::reload) {
         None => tracing::info!("there is no certificate to load"),
@@ -97,6 +110,11 @@ async fn open_vault(settings: &Settings) -> anyhow::Result<Arc<Vault>> {
         checkup_span: Span(settings.custody.checkup_days.saturating_mul(86_400)),
         snapshots: snapshot_settings(settings),
         channels: Channels::of(&settings.notices),
+        traces: settings.traces.clone(),
+        files: WatchedFiles {
+            store: Some(settings.storage.path.clone()).filter(|_| *kind != "memory"),
+            audit_log: Some(settings.audit.path.clone()),
+        },
         devices: DeviceRules {
             directory: settings.audit.devices_directory.clone(),
             addresses: settings.audit.devices_addresses.clone(),
@@ -132,6 +150,7 @@ fn edge_settings(settings: &Settings, address: &str) -> EdgeSettings {
         request_bytes_max: settings.listener.request_bytes_max,
         request_seconds_max: settings.listener.request_seconds_max,
         api_address: told.map_or(address, String::as_str).to_owned(),
+        unauthenticated_metrics_access: settings.listener.unauthenticated_metrics_access,
     }
 }
 

@@ -102,13 +102,13 @@ impl Client {
 }
 
 /// Gives the directory where `scripts/test` installs the clients.
-fn clients_directory() -> PathBuf {
+pub(crate) fn clients_directory() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
     crate::tree::root().join(target).join("clients")
 }
 
 /// Gives the path of something that `scripts/test` installed.
-fn installed(name: &str) -> Result<PathBuf> {
+pub(crate) fn installed(name: &str) -> Result<PathBuf> {
     let path = clients_directory().join(name);
     ensure!(path.exists(), "{} is missing: {ADVICE}", path.display());
     Ok(path)

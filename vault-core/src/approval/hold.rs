@@ -4,6 +4,7 @@ use data_encoding::HEXLOWER;
 use rand_core::CryptoRng;
 
 use super::asker::{Asker, EarlierDenial};
+use super::counted::Counted;
 use super::held::{Base, Draft, HeldRequest, Requester, State};
 use super::human::Human;
 use super::judge::Judge;
@@ -98,8 +99,9 @@ pub(crate) fn hold(
         wrapped_accessor: String::new(),
         is_held: true,
     };
-    let noted = vec![("held_request", held.id.clone()), ("statement", held.statement)];
-    Ok(Step::commit(Reply::Wrapped(info), changes).noting(noted).then(Effect::DeliverNotices))
+    let noted = vec![("held_request", held.id.clone()), ("statement", held.statement.clone())];
+    let counted = Effect::Count(Counted::waits(&held));
+    Ok(Step::commit(Reply::Wrapped(info), changes).noting(noted).then(Effect::DeliverNotices).then(counted))
 }
 
 fn requester(call: &Call<'_>) -> Result<Requester, Refusal> {

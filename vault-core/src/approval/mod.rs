@@ -7,6 +7,7 @@
 
 mod affects;
 mod asker;
+mod counted;
 mod delegation;
 mod hand_over;
 mod held;
@@ -23,6 +24,7 @@ mod tell;
 mod votes;
 
 pub(crate) use affects::affected;
+pub use counted::{Counted, CountedEvent, Waiting, requests};
 pub use delegation::{DELEGATION_PAYLOAD_TYPE, DELEGATION_SPAN_MAX, DELEGATION_USES_MAX, Delegation};
 pub(crate) use hand_over::delegations;
 pub use held::{Comment, HeldRequest, Requester, State, Vote, Weight};

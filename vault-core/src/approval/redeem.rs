@@ -3,6 +3,7 @@
 
 use rand_core::CryptoRng;
 
+use super::counted::{Counted, is_over};
 use super::held::{Draft, HeldRequest, State};
 use super::hold::{Drawn, look, not_there, state};
 use super::human::Human;
@@ -163,7 +164,8 @@ pub(crate) fn carry_out(
     {
         return stale(call, held, view);
     }
-    Ok(decide(call, view, rng)?.then(Effect::DeliverNotices))
+    let step = decide(call, view, rng)?.then(Effect::DeliverNotices);
+    Ok(if is_over(held) { step.then(Effect::Count(Counted::ended(&held.id))) } else { step })
 }
 
 fn stale(call: &Call<'_>, held: &HeldRequest, view: &mut View) -> Result<Step, Interrupt> {
@@ -175,5 +177,6 @@ fn stale(call: &Call<'_>, held: &HeldRequest, view: &mut View) -> Result<Step, I
     // Named by the use that the gate has spent, so that it replaces the notice of the release.
     changes.extend(tell(call, held, Event::Stale)?);
     let text = "what is there has changed since this was asked for, so that people agreed to something else: ask anew";
-    Ok(Step::refuse(Refusal::invalid(text), changes).then(Effect::DeliverNotices))
+    let counted = Effect::Count(Counted::ended(&held.id));
+    Ok(Step::refuse(Refusal::invalid(text), changes).then(Effect::DeliverNotices).then(counted))
 }

@@ -1,6 +1,7 @@
 //! What people say of a request: yes, no, a remark; and taking it back.
 
 use super::asker::Asker;
+use super::counted::Counted;
 use super::delegation::{StoredDelegation, in_hand};
 use super::held::{COMMENTS_MAX, Comment, HeldRequest, State, VOTES_MAX, Vote, Weight};
 use super::hold::not_there;
@@ -44,6 +45,8 @@ pub(crate) struct Agreed {
     pub(crate) standing: Standing,
     /// Whether it was this vote that it waited for.
     pub(crate) completes: bool,
+    /// What is counted of it.
+    pub(crate) counted: Option<Counted>,
     /// What is stored of it.
     pub(crate) changes: Vec<Change>,
 }
@@ -154,6 +157,7 @@ impl<'a> Visitor<'a> {
             envelope: envelope.map(str::to_owned),
         };
         let was_approved = self.judge().judge(&held, view)?.is_approved;
+        let is_first = !held.votes.iter().any(|other| other.human == vote.human && other.weight != Weight::Training);
         held.votes.retain(|other| other.human != vote.human);
         if held.votes.len() >= VOTES_MAX {
             return Err(Refusal::invalid("the request has as many votes as are kept").into());
@@ -161,7 +165,9 @@ impl<'a> Visitor<'a> {
         held.votes.push(vote);
         let standing = self.judge().judge(&held, view)?;
         changes.push(held.store(self.call.names)?);
-        Ok(Agreed { completes: standing.is_approved && !was_approved, held, standing, changes })
+        let completes = standing.is_approved && !was_approved;
+        let counted = Counted::approved(&held, &self.human, (is_first, completes));
+        Ok(Agreed { completes, counted, held, standing, changes })
     }
 
     /// Says what the caller's vote is worth, and gives the change that spends a use of a delegation.
@@ -192,7 +198,7 @@ impl<'a> Visitor<'a> {
         reason: &str,
         envelope: Option<&str>,
         view: &mut View,
-    ) -> Result<(HeldRequest, Vec<Change>), Interrupt> {
+    ) -> Result<(HeldRequest, Vec<Change>, Counted), Interrupt> {
         let (mut held, part) = self.open(id, view)?;
         if !matches!(part, Part::Approver | Part::Delegate) {
             return Err(Refusal::denied_because("only who may approve a request may deny it").into());
@@ -210,7 +216,8 @@ impl<'a> Visitor<'a> {
         changes.push(asker.store(self.call.names, &held.requester.human)?);
         changes.push(held.store(self.call.names)?);
         changes.extend(tell(self.call, &held, Event::Denied)?);
-        Ok((held, changes))
+        let counted = Counted::denied(&held.id, &self.human);
+        Ok((held, changes, counted))
     }
 
     /// Takes a request back.

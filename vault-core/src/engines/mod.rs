@@ -17,6 +17,7 @@ pub(crate) mod tree;
 
 use rand_core::CryptoRng;
 
+use crate::approval::Counted;
 use crate::auth::methods::METHODS;
 use crate::auth::token::{BatchTokens, Finder, Reader, Token};
 use crate::auth::{Identity, Sender};
@@ -230,6 +231,8 @@ pub enum Effect {
     CheckRotation,
     /// Something may wait in the outbox: see [`crate::notice`].
     DeliverNotices,
+    /// Something became of a request that waits for people: count it.
+    Count(Counted),
     /// Seal the vault after the answer is sent.
     Seal,
 }

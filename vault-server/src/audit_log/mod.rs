@@ -10,6 +10,7 @@
 pub mod devices;
 mod file;
 mod growth;
+mod lag;
 mod tree_folder;
 
 use std::path::Path;

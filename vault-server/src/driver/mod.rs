@@ -2,9 +2,11 @@
 //!
 //! `requests` runs one request, `fetch` reads what pure code asked for, `rules` holds mounts, policies and compiled
 //! rules, `seals` moves the vault between sealed and unsealed, `snapshots` takes and restores it, `sweep` removes what was
-//! given up, `notices` tells people what waits for them, `rotation` renews the barrier's key, and `ceremonies` is what custodians do with their shares on an unsealed
+//! given up, `census` counts what metrics tell,
+//! `notices` tells people what waits for them, `rotation` renews the barrier's key, and `ceremonies` is what custodians do with their shares on an unsealed
 //! vault: `rekey` and `generate_root`. `custody` is what they do by a charter.
 
+mod census;
 mod ceremonies;
 mod custody;
 mod fetch;
@@ -31,17 +33,19 @@ use vault_core::flow::Recorded;
 use vault_core::quota::Usage;
 use vault_core::refusal::{Class, Refusal};
 use vault_core::seal::{SealSettings, Unsealed};
-use vault_core::time::Span;
+use vault_core::time::{Span, Timestamp};
 use vault_log::folder::TreeFolder;
 
 use crate::alerts::Channels;
 use crate::audit_log::AuditLog;
 use crate::audit_log::devices::DeviceRules;
+use crate::config::TraceSettings;
 use crate::environment::Environment;
-use crate::facts::KnownFacts;
+use crate::facts::{KnownFacts, WatchedFiles};
 use crate::metrics::Metrics;
 use crate::outside::Outside;
 use crate::storage::{Storage, StorageError};
+use crate::traces::Traces;
 
 use ceremonies::Ceremonies;
 pub use ceremonies::CeremonyCaller;
@@ -75,6 +79,10 @@ pub struct DriverSettings {
     pub snapshots: SnapshotSettings,
     /// Who is told of requests that wait for people.
     pub channels: Channels,
+    /// Files whose size metrics tell.
+    pub files: WatchedFiles,
+    /// Where traces of requests are sent; nowhere if none.
+    pub traces: Option<TraceSettings>,
 }
 
 impl Default for DriverSettings {
@@ -88,6 +96,8 @@ impl Default for DriverSettings {
             devices: DeviceRules::default(),
             snapshots,
             channels: Channels::default(),
+            files: WatchedFiles::default(),
+            traces: None,
         }
     }
 }
@@ -99,6 +109,7 @@ pub struct Vault {
     log: AuditLog,
     environment: Arc<Environment>,
     metrics: Arc<Metrics>,
+    traces: Traces,
     /// Answers what pure code asks of the world outside.
     outside: Outside,
     settings: DriverSettings,
@@ -123,6 +134,8 @@ pub struct Vault {
     snapshot_turns: Arc<Semaphore>,
     /// Told when the barrier's key may be due for rotation.
     check_rotation: Notify,
+    /// Told when what metrics tell of requests and tokens is to be counted anew.
+    census: Notify,
 }
 
 /// What an unsealed vault has in memory; dropping it wipes the keys.
@@ -148,6 +161,16 @@ impl Vault {
     /// sealing holds nothing of the time before.
     pub const fn sealings(&self) -> &watch::Sender<u64> {
         &self.sealed
+    }
+
+    /// Gives what the server counts and measures of itself.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Tells metrics when the certificate of the listener ends.
+    pub fn certificate_ends(&self, at: Timestamp) {
+        self.metrics.process.certificate_ends(at);
     }
 
     /// Gives the clock and the source of randomness.

@@ -22,7 +22,9 @@ use vault_log::proof::Receipt;
 use crate::driver::fetch::ROUNDS_MAX;
 use crate::driver::rules::Generation;
 use crate::driver::{Open, Vault, log_refusal, store_refusal};
+use crate::metrics::outcome_word;
 use crate::storage::CommitError;
+use crate::traces::{Stage, Trace, TraceParent};
 
 /// Most times that a request starts over because a row it read was changed before its commit. Where an engine takes
 /// turns, writers of one path wait for each other; a swarm of writers elsewhere, or on one folder, may reach it.
@@ -50,17 +52,32 @@ impl Vault {
     /// # Errors
     /// Answers [`Refusal`]; a denial is on durable record by then.
     pub async fn handle(self: &Arc<Self>, request: Request) -> Result<Handled, Refusal> {
+        self.handle_within(None, request).await
+    }
+
+    /// Carries out a request that belongs to a trace of its caller's.
+    ///
+    /// # Errors
+    /// As [`Self::handle`].
+    pub(crate) async fn handle_within(
+        self: &Arc<Self>,
+        parent: Option<TraceParent>,
+        request: Request,
+    ) -> Result<Handled, Refusal> {
         let measured = self.metrics.request(request.operation);
-        let result = self.carry_through(request).await;
+        let named = (request.id, request.operation);
+        let trace = self.traces.begin(named, parent, request.received_at, &mut self.environment.rng());
+        let result = self.carry_through(request, &trace).await;
+        trace.ended(outcome_word(&result));
         measured.ended(&result);
         result
     }
 
-    async fn carry_through(self: &Arc<Self>, request: Request) -> Result<Handled, Refusal> {
+    async fn carry_through(self: &Arc<Self>, request: Request, trace: &Trace<'_>) -> Result<Handled, Refusal> {
         self.check_rate(&request).await?;
         let (mut request, mut answer) = (request, None);
         for _ in 0..ATTEMPTS_MAX {
-            match self.attempt(request).await.unwrap_or_else(|refusal| Attempt::Done(Err(refusal))) {
+            match self.attempt(request, trace).await.unwrap_or_else(|refusal| Attempt::Done(Err(refusal))) {
                 Attempt::Done(result) => return answer.unwrap_or(result),
                 Attempt::Again(same) => request = same,
                 // Its own records tell how it ends; whoever asked for it can redeem it if this fails.
@@ -101,26 +118,26 @@ impl Vault {
         }
     }
 
-    async fn attempt(self: &Arc<Self>, request: Request) -> Result<Attempt, Refusal> {
+    async fn attempt(self: &Arc<Self>, request: Request, trace: &Trace<'_>) -> Result<Attempt, Refusal> {
         let open = self.unsealed()?;
         let rules = open.rules.current(self.storage.as_ref(), &open.unsealed).await?;
-        let identified = match self.identify(&open, &rules, request).await? {
+        let identified = match trace.during(Stage::Identify, self.identify(&open, &rules, request)).await? {
             Ok(identified) => identified,
             Err(denied) => return Err(self.deny(&open, denied).await),
         };
-        let turn = self.turn(&open, &rules, identified.request()).await;
+        let turn = trace.during(Stage::Turn, self.turn(&open, &rules, identified.request())).await;
         let rules = open.rules.current(self.storage.as_ref(), &open.unsealed).await?;
-        let permitted = match self.permit(&open, &rules, identified).await? {
+        let permitted = match trace.during(Stage::Permit, self.permit(&open, &rules, identified)).await? {
             Ok(permitted) => permitted,
             Err(denied) => return Err(self.deny(&open, denied).await),
         };
         let seals = permitted.asks_to_seal();
-        let passage = match self.pass(&open, &rules, permitted).await? {
+        let passage = match trace.during(Stage::Gate, self.pass(&open, &rules, permitted)).await? {
             Ok(passage) => passage,
             Err(denied) => return Err(self.deny(&open, denied).await),
         };
         let seals = seals && matches!(passage, Passage::Approved(_));
-        let (recorded, receipt) = match self.record(&open, passage).await {
+        let (recorded, receipt) = match trace.during(Stage::Record, self.record(&open, passage)).await {
             Ok(recorded) => recorded,
             // A vault whose log cannot be written serves nothing, but whoever may seal it still can.
             Err(refusal) if seals => {
@@ -132,7 +149,7 @@ impl Vault {
             }
             Err(refusal) => return Err(refusal),
         };
-        let plan = match self.decide(&open, &rules, recorded).await? {
+        let plan = match trace.during(Stage::Decide, self.decide(&open, &rules, recorded)).await? {
             Ok(plan) => plan,
             Err(refused) => return Ok(self.complete(open, refused, receipt).await),
         };
@@ -147,7 +164,10 @@ impl Vault {
                     drop(turn);
                     outcome
                 });
-                committing.await.map_err(|error| Refusal::internal(format!("committing: {error}")))
+                trace
+                    .during(Stage::Commit, committing)
+                    .await
+                    .map_err(|error| Refusal::internal(format!("committing: {error}")))
             }
         }
     }
@@ -369,6 +389,10 @@ impl Vault {
                     if !self.settings.channels.is_empty() {
                         self.deliver.notify_one();
                     }
+                    Ok(())
+                }
+                Effect::Count(counted) => {
+                    self.metrics.people.happened(counted);
                     Ok(())
                 }
                 Effect::Seal => Ok(()),

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{MutexGuard, Semaphore, oneshot};
+use tokio::sync::{MutexGuard, Notify, Semaphore, oneshot};
 use vault_core::approval::Gate;
 use vault_core::audit::{Record, SealEvent};
 use vault_core::auth::token;
@@ -30,10 +30,11 @@ use crate::driver::stripes::Stripes;
 use crate::driver::{DriverSettings, Open, Vault, log_refusal, store_refusal};
 use crate::environment::Environment;
 use crate::facts::KnownFacts;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, TokenCount};
 use crate::outside::Outside;
 use crate::storage::metered::MeteredStorage;
 use crate::storage::{CommitError, Storage};
+use crate::traces::Traces;
 
 /// Longest wait for running requests when the vault is sealed; the door gives each one up long before.
 const SEAL_WAIT_MAX: Duration = Duration::from_secs(120);
@@ -118,7 +119,9 @@ impl Vault {
         let environment = Arc::new(environment);
         let metrics = Arc::new(Metrics::new(environment.now()));
         log.measure_with(Arc::clone(&metrics));
+        metrics.process.watch(settings.files.clone(), log.lag());
         let storage: Arc<dyn Storage> = Arc::new(MeteredStorage::new(storage, Arc::clone(&metrics)));
+        storage.revision().await.map_err(|error| store_refusal(&error))?;
         let phase = tokio::sync::Mutex::new(read_phase(storage.as_ref()).await?);
         let (open, sealed, purge, collect, check_rotation, deliver) = Default::default();
         let snapshot_turns = Arc::new(Semaphore::new(1));
@@ -135,6 +138,7 @@ impl Vault {
                 Arc::clone(&environment),
             ),
             environment,
+            traces: Traces::new(settings.traces.clone(), Arc::clone(&metrics)),
             metrics,
             settings,
             open,
@@ -147,6 +151,7 @@ impl Vault {
             deliver,
             snapshot_turns,
             check_rotation,
+            census: Notify::new(),
         }))
     }
 
@@ -155,7 +160,7 @@ impl Vault {
     /// # Errors
     /// Refuses when the store cannot be read.
     pub async fn status(&self) -> Result<Status, Refusal> {
-        Ok(self.describe(&*self.phase().await?))
+        Ok(self.show(&*self.phase().await?))
     }
 
     /// Tells the revision of the store: how many batches were ever committed.
@@ -227,7 +232,7 @@ impl Vault {
                 *phase = self.enter(unsealed).await?;
                 self.note_seal_event(SealEvent::Unsealed, caller).await;
                 self.note_charter(caller);
-                return Ok(self.describe(&phase));
+                return Ok(self.show(&phase));
             }
             Err(Refused::Share { collecting, error }) => {
                 *phase = Phase::Collecting(collecting);
@@ -243,7 +248,7 @@ impl Vault {
             }
         }
         self.note_seal_event(SealEvent::ShareTaken { index, custodian }, caller).await;
-        Ok(self.describe(&phase))
+        Ok(self.show(&phase))
     }
 
     /// Gives up the running attempt; its shares are wiped.
@@ -263,7 +268,7 @@ impl Vault {
             }
             other => *phase = other,
         }
-        Ok(self.describe(&phase))
+        Ok(self.show(&phase))
     }
 
     /// Seals the vault: no request begins from now on; once the running ones have ended, every key is wiped.
@@ -302,6 +307,9 @@ impl Vault {
             }
         }
         self.log.followers().stop();
+        self.metrics.seal.closed();
+        self.metrics.people.forget();
+        self.metrics.tokens.are(&TokenCount::default());
         self.sealed.send_modify(|times| *times += 1);
         tracing::info!("the vault is sealed");
         all_gone
@@ -323,7 +331,7 @@ impl Vault {
 
     /// Wipes the shares of an attempt whose time is over, even if nobody asks.
     pub(super) async fn expire_attempt(&self) -> Result<(), Refusal> {
-        self.phase().await.map(drop)
+        self.status().await.map(drop)
     }
 
     /// Makes what signs checkpoints of the log until the vault is sealed.
@@ -372,6 +380,7 @@ impl Vault {
         self.open.store(Some(open));
         self.purge.notify_one();
         self.deliver.notify_one();
+        self.census.notify_one();
         tracing::info!("the vault is unsealed");
         Ok(Phase::Unsealed { config, custody, wiped })
     }
@@ -385,7 +394,7 @@ impl Vault {
         caller: Caller,
     ) -> Refusal {
         let reason = error.to_string();
-        self.metrics.shares_refused.inc();
+        self.metrics.seal.refused.inc();
         self.note_seal_event(SealEvent::ShareRefused { index, custodian, reason: &reason }, caller).await;
         Refusal::invalid(reason)
     }
@@ -401,6 +410,13 @@ impl Vault {
     pub(super) async fn record_seal_event(&self, event: SealEvent<'_>, caller: Caller) -> Result<(), Refusal> {
         let record = Record::of_seal_event(&event, caller.id, caller.remote, self.environment.now());
         self.log.append_durable(record).await.map(drop).map_err(|error| log_refusal(&error))
+    }
+
+    /// Describes a phase, to metrics too.
+    fn show(&self, phase: &Phase) -> Status {
+        let status = self.describe(phase);
+        self.metrics.seal.is(&status);
+        status
     }
 
     fn describe(&self, phase: &Phase) -> Status {

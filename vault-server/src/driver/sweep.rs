@@ -35,12 +35,13 @@ enum Chore {
     CollectTokens,
     ExpireAttempt,
     Rotate,
+    Census,
 }
 
 impl Vault {
-    /// Keeps the house for as long as the vault lives: sweeps, and delivers notices, neither of which waits for the other.
+    /// Keeps the house for as long as the vault lives: sweeps, delivers notices and sends traces, none of which waits for another.
     pub async fn keep_house(self: Arc<Self>) {
-        tokio::join!(self.sweep(), self.deliver_notices());
+        tokio::join!(self.sweep(), self.deliver_notices(), self.traces.send());
     }
 
     /// Sweeps when something waits in the purge queue, and at every interval.
@@ -53,6 +54,7 @@ impl Vault {
                 () = self.collect.notified() => Chore::CollectTokens,
                 _ = tokens.tick() => Chore::CollectTokens,
                 () = self.check_rotation.notified() => Chore::Rotate,
+                () = self.census.notified() => Chore::Census,
                 _ = ticks.tick() => Chore::ExpireAttempt,
             };
             if let Err(refusal) = self.do_chore(chore).await {
@@ -73,11 +75,13 @@ impl Vault {
                 }
             }
             (Chore::Rotate, Some(open)) => self.rotate_if_due(&open).await,
+            (Chore::Census, Some(open)) => self.take_census(&open).await,
             (Chore::Purge, Some(open)) => self.purge_given_up(&open).await,
             (Chore::CollectTokens, open) => {
                 if let Some(open) = open {
                     self.collect_tokens(&open).await?;
                     self.purge_given_up(&open).await?;
+                    self.take_census(&open).await?;
                 }
                 self.watch_custodians().await
             }

@@ -18,12 +18,14 @@ use vault_core::request::{Operation, Request};
 use vault_core::secret::{SecretBytes, SecretText};
 use vault_core::time::Span;
 
-use super::{Edge, PeerCertificates, body, envelope, parameters, public, snapshot};
+use super::{Edge, PeerCertificates, body, envelope, metrics, parameters, public, snapshot};
 use crate::driver::{Caller, Handled};
+use crate::traces::TraceParent;
 
 const HEADER_TOKEN: &str = "x-vault-token";
 const HEADER_NAMESPACE: &str = "x-vault-namespace";
 const HEADER_REASON: &str = "x-keyturn-reason";
+const HEADER_TRACE_PARENT: &str = "traceparent";
 const HEADER_WRAP_TTL: &str = "x-vault-wrap-ttl";
 const MERGE_PATCH: &str = "application/merge-patch+json";
 
@@ -64,12 +66,12 @@ async fn try_answer(
     request: axum::extract::Request,
 ) -> Result<Answer, Refusal> {
     let (parts, body) = request.into_parts();
-    let asked = ask(&parts)?;
-    let (upload, body) = if snapshot::is_upload(&parts.method, &asked.path) {
-        (Some(body), None)
-    } else {
-        (None, body::read(body, edge.settings.request_bytes_max).await?)
-    };
+    let turn_away = |refusal: &Refusal| edge.vault.metrics().door.turned_away(refusal.class);
+    let (asked, upload, body) = take(edge, &parts, body).await.inspect_err(turn_away)?;
+    if metrics::are_public(edge, &parts.method, &asked.path) {
+        let told = metrics::tell(edge, &parts.headers, &asked.parameters)?;
+        return Ok(Answer::Done(envelope::reply(id, &asked.path, told)));
+    }
     if let Some(endpoint) = public::find(asked.path.as_str()) {
         // No token is needed here; two that contradict each other prove nothing, and make nobody privileged.
         let token = token(&parts.headers).unwrap_or_default();
@@ -77,15 +79,28 @@ async fn try_answer(
         let call = public::Call { edge, id, remote, method: &parts.method, path, parameters, token, body };
         return endpoint(call).await.map(Answer::Done);
     }
-    let request = admit(edge, id, remote, &parts, asked, body)?;
+    let request = admit(edge, id, remote, &parts, asked, body).inspect_err(turn_away)?;
     let path = request.path.clone();
-    let Handled { reply, receipt } = edge.vault.handle(request).await?;
+    let Handled { reply, receipt } = edge.vault.handle_within(trace_parent(&parts.headers), request).await?;
     match (reply, upload) {
         (Reply::Snapshot(permit), _) => snapshot::take(edge, permit, Caller { id, remote }).await.map(Answer::Done),
         (Reply::Restore(permit), Some(body)) => Ok(Answer::Restore(permit, body)),
         (Reply::Restore(_), None) => Err(Refusal::internal("the body of a restore was taken for JSON")),
-        (reply, _) => Ok(Answer::Done(envelope::with_receipt(envelope::reply(id, &path, reply), receipt.as_ref()))),
+        (reply, _) => {
+            let response = envelope::reply(id, &path, metrics::negotiate(&parts.headers, reply));
+            Ok(Answer::Done(envelope::with_receipt(response, receipt.as_ref())))
+        }
     }
+}
+
+/// Reads what is asked for, and the body, unless that is an archive, which is left to be read later.
+async fn take(edge: &Edge, parts: &Parts, body: Body) -> Result<(Asked, Option<Body>, Option<SecretBytes>), Refusal> {
+    let asked = ask(parts)?;
+    if snapshot::is_upload(&parts.method, &asked.path) {
+        return Ok((asked, Some(body), None));
+    }
+    let body = body::read(body, edge.settings.request_bytes_max).await?;
+    Ok((asked, None, body))
 }
 
 /// Refuses a request, telling the caller the public half and the server's log the private one.
@@ -197,6 +212,11 @@ fn wrap_ttl(headers: &HeaderMap) -> Result<Option<Span>, Refusal> {
     let ttl = if text.is_empty() { Ok(Span::ZERO) } else { Span::parse(text) };
     let ttl = ttl.map_err(|error| Refusal::invalid(format!("X-Vault-Wrap-TTL: {error}")))?;
     Ok(Some(ttl).filter(|ttl| !ttl.is_zero()))
+}
+
+/// Reads the trace of the caller's that a request belongs to; what is not well formed is passed over, as the standard says.
+fn trace_parent(headers: &HeaderMap) -> Option<TraceParent> {
+    headers.get(HEADER_TRACE_PARENT).and_then(|value| value.to_str().ok()).and_then(TraceParent::parse)
 }
 
 /// Reads why a request is made, for those who may have to agree to it.

@@ -3,6 +3,7 @@
 mod body;
 mod door;
 mod envelope;
+mod metrics;
 mod parameters;
 mod public;
 mod snapshot;
@@ -26,6 +27,8 @@ pub struct EdgeSettings {
     pub request_seconds_max: u64,
     /// The address that clients are told to use.
     pub api_address: String,
+    /// Whether metrics, those apart that name people, are told to anybody.
+    pub unauthenticated_metrics_access: bool,
 }
 
 /// The certificates that the other end of a connection showed in the TLS handshake, in DER, its own first.

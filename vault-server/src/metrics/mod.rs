@@ -1,15 +1,23 @@
 //! What the server counts and measures of itself, for Prometheus and for clients that ask in Vault's form.
 //!
 //! All metrics are listed in [`Metrics::new`] and described in docs/metrics.md, which a test compares with the list. No
-//! metric has a path, a name or a token among its labels: labels come from enums here, so that their number is bounded and
-//! they say nothing about what the vault holds.
+//! metric has a path, a mount or a token among its labels: labels come from enums here, so that their number is bounded and
+//! they say nothing about what the vault holds. People of the charter are the one exception; those metrics are in a
+//! registry of their own, which strangers are never shown.
 
+pub(crate) mod classic;
+mod door;
 mod json;
+mod people;
+mod process;
+mod seal;
+mod tokens;
+mod traces;
 
 use std::time::Instant;
 
 use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -23,6 +31,15 @@ use vault_core::request::Operation;
 use vault_core::time::Timestamp;
 
 use crate::alerts::Kind;
+use door::DoorMetrics;
+use people::PeopleMetrics;
+pub(crate) use process::AuditLag;
+use process::ProcessMetrics;
+use seal::SealMetrics;
+pub(crate) use tokens::TokenCount;
+use tokens::TokenMetrics;
+use traces::TraceMetrics;
+pub(crate) use traces::TraceOutcome;
 
 /// The operations that requests are counted by.
 const OPERATIONS: [(Operation, &str); 5] = [
@@ -46,6 +63,23 @@ enum Outcome {
     Failed,
     /// Nobody waited for the end.
     GivenUp,
+}
+
+impl Outcome {
+    fn of<T>(result: &Result<T, Refusal>) -> Self {
+        match result.as_ref().map_err(|refusal| refusal.class) {
+            Ok(_) => Self::Answered,
+            Err(Class::Denied) => Self::Denied,
+            Err(Class::Busy | Class::Unavailable | Class::Internal) => Self::Failed,
+            Err(_) => Self::Refused,
+        }
+    }
+}
+
+/// Gives the word for how a request ended.
+pub(crate) fn outcome_word<T>(result: &Result<T, Refusal>) -> &'static str {
+    let outcome = Outcome::of(result);
+    OUTCOMES.iter().find(|(own, _)| *own == outcome).map_or("failed", |(_, word)| word)
 }
 
 const OUTCOMES: [(Outcome, &str); 5] = [
@@ -111,6 +145,8 @@ struct OutcomeLabel {
 /// Every metric of a server. What is touched by each request is looked up once, when the server starts.
 pub(crate) struct Metrics {
     registry: Registry,
+    /// What has people among its labels.
+    named: Registry,
     requests: [[Counter; OUTCOMES.len()]; OPERATIONS.len()],
     request_seconds: [Histogram; OPERATIONS.len()],
     commits: [Counter; COMMIT_OUTCOMES.len()],
@@ -123,8 +159,18 @@ pub(crate) struct Metrics {
     pub(crate) audit_failures: Counter,
     /// How long each write took, its sync included.
     pub(crate) audit_seconds: Histogram,
-    /// Shares that were refused since the start.
-    pub(crate) shares_refused: Counter,
+    /// Whether the vault is open.
+    pub(crate) seal: SealMetrics,
+    /// What waits for people, and what they say.
+    pub(crate) people: PeopleMetrics,
+    /// Tokens and leases.
+    pub(crate) tokens: TokenMetrics,
+    /// The process and its files.
+    pub(crate) process: ProcessMetrics,
+    /// What the door turns away.
+    pub(crate) door: DoorMetrics,
+    /// What becomes of traces.
+    pub(crate) traces: TraceMetrics,
     notices: [[Counter; NOTICE_OUTCOMES.len()]; CHANNELS.len()],
     /// Notices in the outbox.
     pub(crate) notices_waiting: Gauge,
@@ -132,6 +178,17 @@ pub(crate) struct Metrics {
     custodians_overdue: Gauge,
     /// 0 kept, 1 soft, 2 hard.
     custody_limit: Gauge,
+}
+
+/// What every metric's name begins with.
+const PREFIX: &str = "keyturn";
+
+fn register_program(registry: &mut Registry, now: Timestamp) {
+    let build = Info::new(vec![("version", crate::VERSION)]);
+    registry.register("build", "The program that runs", build);
+    let started: Gauge = Gauge::default();
+    started.set(now.unix_seconds());
+    registry.register_with_unit("start_time", "When the server started, since 1970", Unit::Seconds, started);
 }
 
 /// Durations from 50 µs to about 6.5 s.
@@ -142,14 +199,8 @@ fn durations() -> Histogram {
 impl Metrics {
     /// Lists every metric; `now` is when the server starts.
     pub(crate) fn new(now: Timestamp) -> Self {
-        let mut all = Registry::default();
-        let registry = all.sub_registry_with_prefix("keyturn");
-        let build = Info::new(vec![("version", crate::VERSION)]);
-        registry.register("build", "The program that runs", build);
-        let started: Gauge = Gauge::default();
-        started.set(now.unix_seconds());
-        registry.register_with_unit("start_time", "When the server started, since 1970", Unit::Seconds, started);
-
+        let (mut registry, mut named) = (Registry::with_prefix(PREFIX), Registry::with_prefix(PREFIX));
+        register_program(&mut registry, now);
         let requests = Family::<RequestLabels, Counter>::default();
         let request_seconds = Family::<OperationLabel, Histogram>::new_with_constructor(durations);
         let commits = Family::<OutcomeLabel, Counter>::default();
@@ -166,7 +217,12 @@ impl Metrics {
             audit_records: Counter::default(),
             audit_failures: Counter::default(),
             audit_seconds: durations(),
-            shares_refused: Counter::default(),
+            seal: SealMetrics::register(&mut registry),
+            people: PeopleMetrics::register(&mut registry, &mut named),
+            tokens: TokenMetrics::register(&mut registry),
+            process: ProcessMetrics::register(&mut registry),
+            door: DoorMetrics::register(&mut registry),
+            traces: TraceMetrics::register(&mut registry),
             notices: CHANNELS.map(|(_, channel)| {
                 NOTICE_OUTCOMES.map(|(_, outcome)| notices.get_or_create_owned(&NoticeLabels { channel, outcome }))
             }),
@@ -175,6 +231,7 @@ impl Metrics {
             custodians_overdue: Gauge::default(),
             custody_limit: Gauge::default(),
             registry: Registry::default(),
+            named,
         };
         registry.register("requests", "Requests of an unsealed vault, by how they ended", requests);
         let help = "How long requests took, waiting for disk and log included";
@@ -188,7 +245,6 @@ impl Metrics {
         registry.register("audit_write_failures", help, made.audit_failures.clone());
         let help = "How long writing and syncing a group of records took";
         registry.register_with_unit("audit_sync_duration", help, Unit::Seconds, made.audit_seconds.clone());
-        registry.register("unseal_shares_refused", "Shares that were refused", made.shares_refused.clone());
         registry.register("notices", "Tries to deliver notices, by how they ended", notices);
         registry.register("notices_waiting", "Notices in the outbox", made.notices_waiting.clone());
         registry.register("custodians", "Custodians of the shares in force", made.custodians.clone());
@@ -196,7 +252,7 @@ impl Metrics {
         registry.register("custodians_overdue", help, made.custodians_overdue.clone());
         let help = "The limit on check-ups that is breached: 0 none, 1 soft, 2 hard";
         registry.register("custody_limit_breached", help, made.custody_limit.clone());
-        Self { registry: all, ..made }
+        Self { registry, ..made }
     }
 
     /// Begins to measure a request.
@@ -238,13 +294,28 @@ impl Metrics {
         self.custody_limit.set(limit) != limit
     }
 
-    /// Writes all metrics as they are now.
+    /// Writes all metrics as they are now, for those who may read them.
     ///
     /// # Errors
     /// Answers with the reason if they cannot be written.
     pub(crate) fn write(&self, format: MetricsFormat, now: Timestamp) -> Result<String, String> {
+        self.write_all_of(&[&self.registry, &self.named], format, now)
+    }
+
+    /// Writes what strangers may read where the settings let them: all but what names people.
+    ///
+    /// # Errors
+    /// Answers with the reason if they cannot be written.
+    pub(crate) fn write_nameless(&self, format: MetricsFormat, now: Timestamp) -> Result<String, String> {
+        self.write_all_of(&[&self.registry], format, now)
+    }
+
+    fn write_all_of(&self, registries: &[&Registry], format: MetricsFormat, now: Timestamp) -> Result<String, String> {
+        self.people.refresh(now);
+        self.process.refresh();
         let mut text = String::new();
-        encode(&mut text, &self.registry).map_err(|error| error.to_string())?;
+        let written = registries.iter().try_for_each(|registry| encode_registry(&mut text, registry));
+        written.and_then(|()| encode_eof(&mut text)).map_err(|error| error.to_string())?;
         match format {
             MetricsFormat::Prometheus => Ok(text),
             MetricsFormat::Json => Ok(json::of(&text, now).to_string()),
@@ -263,12 +334,7 @@ pub(crate) struct Measured<'a> {
 impl Measured<'_> {
     /// Counts how the request ended.
     pub(crate) fn ended<T>(mut self, result: &Result<T, Refusal>) {
-        self.outcome = match result.as_ref().map_err(|refusal| refusal.class) {
-            Ok(_) => Outcome::Answered,
-            Err(Class::Denied) => Outcome::Denied,
-            Err(Class::Busy | Class::Unavailable | Class::Internal) => Outcome::Failed,
-            Err(_) => Outcome::Refused,
-        };
+        self.outcome = Outcome::of(result);
     }
 }
 
@@ -357,6 +423,11 @@ mod tests {
         let known = OPERATIONS.iter().map(|(_, word)| *word).chain(OUTCOMES.iter().map(|(_, word)| *word));
         let known = known.chain(CHANNELS.iter().map(|(_, word)| *word));
         let known = known.chain(NOTICE_OUTCOMES.iter().map(|(_, word)| *word));
+        let known = known.chain(tokens::CLASSES.iter().map(|(_, word)| *word)).chain(people::STATES);
+        let known = known.chain(door::REASONS.iter().map(|(_, word)| *word));
+        let known = known.chain(traces::TRACE_OUTCOMES.iter().map(|(_, word)| *word));
+        // Whoever is nobody of the charter.
+        let known = known.chain([""]);
         let known: BTreeSet<&str> = known.chain(COMMIT_OUTCOMES.iter().map(|(_, word)| *word)).collect();
         let is_bound = |word: &&str| word.parse::<f64>().is_ok() || *word == "+Inf" || *word == crate::VERSION;
         let strange: Vec<_> = words.difference(&known).filter(|word| !is_bound(word)).collect();

@@ -15,6 +15,10 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
+use vault_core::time::Timestamp;
+use x509_parser::asn1_rs::FromDer;
+use x509_parser::certificate::X509Certificate;
+
 pub use generate::self_signed;
 
 /// Says why a certificate cannot be used.
@@ -58,6 +62,16 @@ impl Certificate {
     pub fn reload(&self) -> Result<(), TlsError> {
         self.current.store(Arc::new(load(&self.chain_file, &self.key_file)?));
         Ok(())
+    }
+
+    /// Tells when the first certificate of the chain ends; `None` if one of them cannot be read.
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        let chain = self.current.load();
+        let ends = chain.cert.iter().map(|certificate| {
+            let (_, read) = X509Certificate::from_der(certificate).ok()?;
+            Some(Timestamp(read.validity().not_after.timestamp().saturating_mul(1_000_000_000)))
+        });
+        ends.collect::<Option<Vec<_>>>()?.into_iter().min()
     }
 
     /// Makes the configuration of a listener.

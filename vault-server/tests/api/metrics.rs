@@ -9,6 +9,7 @@ use crate::support::TestVault;
 /// Scrapes as Prometheus does: with a bearer token.
 async fn scrape(vault: &TestVault, token: &str) -> (StatusCode, String) {
     let request = Request::get("/v1/sys/metrics?format=prometheus").header("authorization", format!("Bearer {token}"));
+    let request = request.header("accept", "application/openmetrics-text; version=1.0.0, text/plain;q=0.5");
     let (status, body) = vault.send_raw(request.body(Body::empty()).unwrap()).await;
     (status, String::from_utf8(body.to_vec()).unwrap())
 }

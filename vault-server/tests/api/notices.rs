@@ -27,14 +27,14 @@ use crate::support::TestVault;
 const WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// What a webhook was sent.
-struct Posted {
-    authorization: Option<String>,
-    body: Value,
+pub(crate) struct Posted {
+    pub(crate) authorization: Option<String>,
+    pub(crate) body: Value,
 }
 
 /// A server that notes what it is sent. It answers with each status in turn, and from then on with the last.
-struct Listener {
-    url: String,
+pub(crate) struct Listener {
+    pub(crate) url: String,
     posted: mpsc::UnboundedReceiver<Posted>,
 }
 
@@ -57,7 +57,7 @@ async fn note(State(script): State<Arc<Script>>, headers: HeaderMap, body: Bytes
 }
 
 impl Listener {
-    async fn start(statuses: &[u16]) -> Self {
+    pub(crate) async fn start(statuses: &[u16]) -> Self {
         let (sender, posted) = mpsc::unbounded_channel();
         let script = Script { statuses: statuses.to_vec(), answered: AtomicUsize::new(0), posted: sender };
         let app = axum::Router::new().fallback(note).with_state(Arc::new(script));
@@ -67,7 +67,7 @@ impl Listener {
         Self { url, posted }
     }
 
-    async fn next(&mut self) -> Posted {
+    pub(crate) async fn next(&mut self) -> Posted {
         tokio::time::timeout(WAIT_MAX, self.posted.recv())
             .await
             .unwrap_or_else(|_| panic!("nothing is posted"))

@@ -17,7 +17,7 @@ use vault_core::time::Timestamp;
 use vault_server::alerts::Channels;
 use vault_server::audit_log::AuditLog;
 use vault_server::audit_log::devices::DeviceRules;
-use vault_server::config::NoticeSettings;
+use vault_server::config::{NoticeSettings, TraceSettings};
 use vault_server::driver::{DriverSettings, Vault};
 use vault_server::environment::{Clock, Entropy, Environment};
 use vault_server::http::{EdgeSettings, application};
@@ -50,6 +50,8 @@ impl Entropy for Seeded {
 
 pub(crate) struct TestVault {
     pub(crate) app: Router,
+    vault: Arc<Vault>,
+    settings: EdgeSettings,
     house: tokio::task::JoinHandle<()>,
     pub(crate) clock: Arc<TestClock>,
     pub(crate) audit_path: std::path::PathBuf,
@@ -92,18 +94,27 @@ impl TestVault {
     pub(crate) async fn telling(storage: Arc<dyn Storage>, notices: &NoticeSettings) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let log = AuditLog::open(&directory.path().join("audit.jsonl")).unwrap();
-        Self::assemble_with(storage, log, (directory, 7), Channels::of(notices)).await
+        let driver = DriverSettings { channels: Channels::of(notices), ..DriverSettings::default() };
+        Self::assemble_with(storage, log, (directory, 7), driver).await
+    }
+
+    /// Starts an unsealed vault that sends traces.
+    pub(crate) async fn traced(traces: TraceSettings) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let log = AuditLog::open(&directory.path().join("audit.jsonl")).unwrap();
+        let driver = DriverSettings { traces: Some(traces), ..DriverSettings::default() };
+        Self::assemble_with(Arc::new(MemoryStorage::default()), log, (directory, 7), driver).await.furnished().await
     }
 
     async fn assemble(storage: Arc<dyn Storage>, log: AuditLog, directory: tempfile::TempDir, seed: u64) -> Self {
-        Self::assemble_with(storage, log, (directory, seed), Channels::default()).await
+        Self::assemble_with(storage, log, (directory, seed), DriverSettings::default()).await
     }
 
     async fn assemble_with(
         storage: Arc<dyn Storage>,
         log: AuditLog,
         (directory, seed): (tempfile::TempDir, u64),
-        channels: Channels,
+        driver: DriverSettings,
     ) -> Self {
         let audit_path = directory.path().join("audit.jsonl");
         let clock = Arc::new(TestClock(AtomicI64::new(1_800_000_000_000_000_000)));
@@ -113,16 +124,34 @@ impl TestVault {
             directory: Some(directory.path().to_owned()),
             addresses: vec![directory.path().join("device.sock").display().to_string()],
         };
-        let driver = DriverSettings { devices, channels, ..DriverSettings::default() };
+        let driver = DriverSettings { devices, ..driver };
         let vault = Vault::open(storage, "memory", log, environment, driver).await.unwrap();
         let settings = EdgeSettings {
             request_bytes_max: 100_000,
             request_seconds_max: 30,
             api_address: "https://127.0.0.1:8200".to_owned(),
+            unauthenticated_metrics_access: false,
         };
         let house = tokio::spawn(Arc::clone(&vault).keep_house());
-        let app = application(vault, settings);
-        Self { app, house, clock, audit_path, root: String::new(), keys: Vec::new(), _directory: directory }
+        let app = application(Arc::clone(&vault), settings.clone());
+        Self {
+            app,
+            vault,
+            settings,
+            house,
+            clock,
+            audit_path,
+            root: String::new(),
+            keys: Vec::new(),
+            _directory: directory,
+        }
+    }
+
+    /// Tells metrics to anybody.
+    pub(crate) fn telling_metrics(mut self) -> Self {
+        let settings = EdgeSettings { unauthenticated_metrics_access: true, ..self.settings.clone() };
+        self.app = application(Arc::clone(&self.vault), settings);
+        self
     }
 
     /// Starts an unsealed vault with KV version 2 at `secret/` and version 1 at `kv/`.

@@ -4,6 +4,7 @@
 //! from. So revoking one row ends a whole family at once; what is left behind is swept later.
 
 mod batch;
+pub mod census;
 mod cidr;
 mod kind;
 pub mod lease;

@@ -11,17 +11,11 @@ use crate::view::{Interrupt, View};
 
 /// Answers without the envelope of the API, as Vault does: what scrapes metrics knows nothing of it.
 pub(super) fn read(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
-    let (format, media_type) = match call.request.parameter("format") {
-        None | Some("") => (MetricsFormat::Json, "application/json"),
-        Some("prometheus") => (MetricsFormat::Prometheus, "application/openmetrics-text; version=1.0.0; charset=utf-8"),
-        Some(other) => {
-            return Err(Refusal::invalid(format!("metrics in the form {other:?} are not known: say prometheus")).into());
-        }
-    };
+    let format = MetricsFormat::parse(call.request.parameter("format"))?;
     match view.ask(Question::Metrics(format))? {
         Answer::Text(text) => {
             let body = SecretBytes::new(text.as_bytes().to_vec());
-            Ok(Step::answer(Reply::Raw { media_type, body }))
+            Ok(Step::answer(Reply::Raw { media_type: format.media_type(), body }))
         }
         _ => Err(Refusal::internal("the server cannot tell its metrics").into()),
     }

@@ -5,7 +5,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Call, Step};
-use crate::approval::{self, Agreed, Bearer, HeldRequest, Judge, Part, Visitor, Weight, make_again, not_there, tell};
+use crate::approval::{
+    self, Agreed, Bearer, Counted, HeldRequest, Judge, Part, Visitor, Weight, make_again, not_there, tell,
+};
 use crate::charter::Digest;
 use crate::engines::{Effect, Follow};
 use crate::notice::Event;
@@ -135,13 +137,14 @@ pub(super) fn say_yes(
     view: &mut View,
     rng: &mut dyn CryptoRng,
 ) -> Result<(Step, bool), Interrupt> {
-    let Agreed { held, standing, completes, mut changes } = Visitor::of(call)?.approve(id, envelope, view)?;
+    let Agreed { held, standing, completes, counted, mut changes } = Visitor::of(call)?.approve(id, envelope, view)?;
     let data = json!({ "approved": standing.is_approved, "standing": standing });
     let notes = [("held_request", held.id.clone()), ("approval", envelope.unwrap_or_default().to_owned())];
     if completes {
         changes.extend(tell(call, &held, Event::Approved)?);
     }
-    let step = Step::commit(Reply::data(&data)?, changes).noting(notes.to_vec()).then(Effect::DeliverNotices);
+    let mut step = Step::commit(Reply::data(&data)?, changes).noting(notes.to_vec()).then(Effect::DeliverNotices);
+    step.effects.extend(counted.map(Effect::Count));
     let at_once = held.rules.iter().all(|rule| rule.applies == Applies::Approved);
     let stated = held.stated()?;
     // Votes beyond the last one use nothing again; they try once more what failed.
@@ -156,9 +159,10 @@ pub(super) fn say_yes(
 pub(super) fn deny(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
     let said: Said = call.request.parse()?;
     let (envelope, reason) = (said.envelope(), said.reason.unwrap_or_default());
-    let (held, changes) = Visitor::of(call)?.deny(call.capture("id"), &reason, envelope.as_deref(), view)?;
+    let (held, changes, counted) = Visitor::of(call)?.deny(call.capture("id"), &reason, envelope.as_deref(), view)?;
     let notes = [("held_request", held.id), ("denial", envelope.unwrap_or_default()), ("reason", reason)];
-    Ok(Step::commit(Reply::Empty, changes).noting(notes.to_vec()).then(Effect::DeliverNotices))
+    let step = Step::commit(Reply::Empty, changes).noting(notes.to_vec());
+    Ok(step.then(Effect::DeliverNotices).then(Effect::Count(counted)))
 }
 
 pub(super) fn comment(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
@@ -169,7 +173,9 @@ pub(super) fn comment(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -
 
 pub(super) fn cancel(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
     let (held, changes) = Visitor::of(call)?.cancel(call.capture("id"), view)?;
-    Ok(Step::commit(Reply::Empty, changes).noting(vec![("held_request", held.id)]).then(Effect::DeliverNotices))
+    let counted = Effect::Count(Counted::ended(&held.id));
+    let step = Step::commit(Reply::Empty, changes).noting(vec![("held_request", held.id)]);
+    Ok(step.then(Effect::DeliverNotices).then(counted))
 }
 
 /// Makes the request again in its requester's name.
