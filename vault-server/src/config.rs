@@ -1,10 +1,12 @@
 //! The settings file: TOML, every field checked with its line; see docs/config.md.
 
+mod devices;
 mod notices;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+pub use devices::DeviceWebhookSettings;
 pub use notices::{
     CommandSettings, MailSettings, MailTls, NoticeSettings, WebhookAddress, WebhookFormat, WebhookSettings,
 };
@@ -109,6 +111,18 @@ pub struct AuditSettings {
     /// Addresses that audit devices may open sockets to.
     #[serde(default)]
     pub devices_addresses: Vec<String>,
+    /// Authorities in PEM that alone are trusted to certify collectors of syslog; those of the system if left out.
+    #[serde(default)]
+    pub devices_ca: Option<PathBuf>,
+    /// The certificate chain in PEM that is shown to collectors.
+    #[serde(default)]
+    pub devices_certificate: Option<PathBuf>,
+    /// Its private key in PEM.
+    #[serde(default)]
+    pub devices_key: Option<PathBuf>,
+    /// Addresses that audit devices may post to.
+    #[serde(default)]
+    pub devices_webhook: Vec<DeviceWebhookSettings>,
 }
 
 /// How the vault is unsealed.
@@ -242,10 +256,10 @@ impl Settings {
         for path in tls_paths
             .flatten()
             .chain([&mut settings.storage.path, &mut settings.audit.path])
-            .chain(&mut settings.audit.devices_directory)
         {
             *path = folder.join(&path);
         }
+        settings.audit.join_devices(folder);
         settings.notices.join(folder);
         Ok(settings)
     }
@@ -270,6 +284,7 @@ impl Settings {
         }
         self.check_tls()?;
         self.check_storage()?;
+        self.audit.check_devices()?;
         self.notices.check()?;
         if !matches!(self.log.level.as_str(), "error" | "warn" | "info" | "debug" | "trace") {
             return Err(("level", "must be error, warn, info, debug or trace".to_owned()));

@@ -146,7 +146,7 @@ fn as_text(notice: &Notice) -> String {
 
 /// Reads a file of the settings anew each time, so that what it holds can be replaced while the server runs and does not lie
 /// in memory meanwhile.
-async fn read_file(path: &Path) -> Result<SecretText, String> {
+pub(crate) async fn read_file(path: &Path) -> Result<SecretText, String> {
     let unusable = |error: std::io::Error| format!("{}: {error}", path.display());
     let mut text = String::new();
     let file = tokio::fs::File::open(path).await.map_err(unusable)?;

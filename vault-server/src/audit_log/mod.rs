@@ -17,7 +17,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
-use vault_core::audit::Record;
+use vault_core::audit::{LogPosition, Record};
 use vault_core::flow::Durable;
 use vault_log::tree::Tree;
 
@@ -136,7 +136,8 @@ impl AuditLog {
                 format!("{}: it has {} lines, the last with the number before {next}", path.display(), tree.size());
             return Err(AuditLogError { what });
         }
-        Self::run(Box::new(file), tree, Some(edge))
+        let end = LogPosition { number: next, offset_bytes: file.length_bytes() };
+        Self::run_from(Box::new(file), (tree, next), Some(edge), Followers::of(Some(path), end))
     }
 
     /// Starts a log whose next record has the number `next`.
@@ -146,15 +147,16 @@ impl AuditLog {
     pub fn start(sink: Box<dyn LogSink>, next: u64) -> Result<Self, AuditLogError> {
         // Without the lines before there is no tree; checkpoints over it vouch for nothing, and so nobody signs any here.
         let tree = Tree::default();
-        Self::run_from(sink, (tree, next), None)
+        let end = LogPosition { number: next, offset_bytes: 0 };
+        Self::run_from(sink, (tree, next), None, Followers::of(None, end))
     }
 
-    fn run(sink: Box<dyn LogSink>, tree: Tree, edge: Option<Edge>) -> Result<Self, AuditLogError> {
-        let next = tree.size();
-        Self::run_from(sink, (tree, next), edge)
-    }
-
-    fn run_from(sink: Box<dyn LogSink>, (tree, next): (Tree, u64), edge: Option<Edge>) -> Result<Self, AuditLogError> {
+    fn run_from(
+        sink: Box<dyn LogSink>,
+        (tree, next): (Tree, u64),
+        edge: Option<Edge>,
+        followers: Followers,
+    ) -> Result<Self, AuditLogError> {
         let state = State {
             lines: Vec::new(),
             waiting: Vec::new(),
@@ -167,8 +169,7 @@ impl AuditLog {
             checkpoint_wanted: false,
         };
         let shared = Arc::new(Shared { state: Mutex::new(state), work: Condvar::new(), metrics: OnceLock::new() });
-        let (own, followers) = (Arc::clone(&shared), Followers::default());
-        let told = followers.clone();
+        let (own, told) = (Arc::clone(&shared), followers.clone());
         let thread = std::thread::Builder::new()
             .name("audit-log".to_owned())
             .spawn(move || own.write_all(sink, &told, (tree, edge)))
@@ -178,6 +179,7 @@ impl AuditLog {
 
     /// Counts writes from now on.
     pub(crate) fn measure_with(&self, metrics: Arc<Metrics>) {
+        self.followers.measure_with(Arc::clone(&metrics));
         // A second vault over the same log goes on counting where the first did.
         let _ = self.shared.metrics.set(metrics);
     }
@@ -328,7 +330,7 @@ impl Shared {
                         // A caller that has gone away no longer wants to know.
                         let _ = one.answer.send(Ok(Durable::danger_vouch(one.number)));
                     }
-                    followers.copy(&lines);
+                    followers.advance(group.end, sink.length_bytes());
                     if let Some(edge) = edge.as_ref().filter(|_| group.checkpointer.is_some()) {
                         edge.store(&tree, sink.length_bytes());
                     }
