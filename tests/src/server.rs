@@ -136,6 +136,17 @@ impl Server {
         Ok(process.0.wait()?.success())
     }
 
+    /// Waits until the server has ended well by itself, and gives its directory as it was left.
+    ///
+    /// # Errors
+    /// Fails when it did not end well.
+    pub fn wait_home(self) -> Result<Home> {
+        let Self { home, mut process, .. } = self;
+        let status = process.0.wait()?;
+        anyhow::ensure!(status.success(), "the server ended with {status}");
+        Ok(home)
+    }
+
     /// Opens a connection.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use vault_core::audit::{Device, LogPosition};
 
 use super::outbox::{self, Batch, PlaceFile};
-use super::{DeviceRules, Sink, Standing, blocking, open, rhythm};
+use super::{DeviceRules, Rhythm, Sink, Standing, blocking, open, rhythm};
 use crate::metrics::Metrics;
 
 /// First pause after a failure; each further one is twice as long.
@@ -19,10 +19,7 @@ const PAUSE_MIN: Duration = Duration::from_millis(250);
 /// Longest pause after a failure.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 
-/// How often the place of a device is written down.
-const STORE_INTERVAL: Duration = Duration::from_secs(1);
-
-/// How long after a failure to write it down that is tried again.
+/// How long after a failure to write a place down that is tried again.
 const STORE_FAILURE_PAUSE: Duration = Duration::from_secs(60);
 
 /// Carries lines to one device.
@@ -37,7 +34,10 @@ pub(super) struct Courier {
     /// The number of the next record, for whoever wants to know.
     next: Arc<AtomicU64>,
     metrics: Option<Arc<Metrics>>,
+    rhythm: &'static Rhythm,
     failures: u32,
+    /// The bounds of a batch that may not have arrived: if it comes again, it comes as it was.
+    tried: Option<(LogPosition, LogPosition)>,
 }
 
 /// How far a device is.
@@ -74,10 +74,10 @@ impl Place {
     }
 
     /// Tells when the file is to be written; none if it says what it should.
-    fn store_at(&self) -> Option<Instant> {
+    fn store_at(&self, interval: Duration) -> Option<Instant> {
         match self.stored {
             Some((place, _)) if place == self.settled => None,
-            Some((_, at)) => Some(at + STORE_INTERVAL),
+            Some((_, at)) => Some(at + interval),
             None => Some(Instant::now()),
         }
     }
@@ -103,7 +103,8 @@ impl Courier {
         (end, stopped): (watch::Receiver<LogPosition>, watch::Receiver<bool>),
         (next, metrics): (Arc<AtomicU64>, Option<Arc<Metrics>>),
     ) -> Self {
-        Self { device, rules, log: log.to_owned(), end, stopped, next, metrics, failures: 0 }
+        let (log, rhythm) = (log.to_owned(), rhythm(&device.target));
+        Self { device, rules, log, end, stopped, next, metrics, rhythm, failures: 0, tried: None }
     }
 
     /// Carries lines until the device is to end.
@@ -155,7 +156,7 @@ impl Courier {
     /// Carries lines until something goes wrong or the device is to end.
     async fn carry(&mut self, place: &mut Place, sink: &mut Option<Box<dyn Sink>>) -> Result<(), String> {
         while !self.is_stopped() {
-            if place.store_at().is_some_and(|at| at <= Instant::now()) {
+            if place.store_at(self.rhythm.store_interval).is_some_and(|at| at <= Instant::now()) {
                 place.store().await;
             }
             let end = *self.end.borrow_and_update();
@@ -163,7 +164,7 @@ impl Courier {
                 *sink = self.write_on(place, sink.take(), end).await?;
             } else {
                 let settles_at = sink.as_ref().and_then(|sink| place.settles_at(sink.settles_after()));
-                self.idle(settles_at.into_iter().chain(place.store_at()).min()).await;
+                self.idle(settles_at.into_iter().chain(place.store_at(self.rhythm.store_interval)).min()).await;
             }
             if let Some(open) = sink
                 && let Some((_, marked)) = place.mark
@@ -213,23 +214,28 @@ impl Courier {
                 return Ok(None);
             }
         }
-        let (limits, wait) = rhythm(&self.device.target);
-        let end = self.gather(place.written, end, wait).await;
+        let end = match self.tried.filter(|(start, _)| *start == place.written) {
+            Some((_, tried)) => tried,
+            None => self.gather(place.written, end).await,
+        };
         if self.is_stopped() {
             return Ok(Some(sink));
         }
         let (log, from, prefix) = (self.log.clone(), place.written, self.device.prefix.clone());
+        let limits = self.rhythm.limits;
         let batch: Batch = blocking(move || outbox::read(&log, from, end, limits, &prefix)).await?;
+        self.tried = Some((batch.start, batch.end));
         sink.write(&batch).await?;
+        self.tried = None;
         place.wrote(batch.end);
         self.next.store(batch.end.number, Ordering::Relaxed);
         Ok(Some(sink))
     }
 
     /// Waits for more records to be sent together, up to the bounds of a batch or a time.
-    async fn gather(&mut self, from: LogPosition, mut end: LogPosition, wait: Duration) -> LogPosition {
-        let (limits, _) = rhythm(&self.device.target);
-        let deadline = Instant::now() + wait;
+    async fn gather(&mut self, from: LogPosition, mut end: LogPosition) -> LogPosition {
+        let Rhythm { limits, wait, .. } = self.rhythm;
+        let deadline = Instant::now() + *wait;
         while end.number - from.number < limits.records_max
             && end.offset_bytes.saturating_sub(from.offset_bytes) < limits.bytes_max
             && Instant::now() < deadline

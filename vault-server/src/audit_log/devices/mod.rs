@@ -39,14 +39,29 @@ use outbox::{Batch, BatchLimits, PlaceFile};
 /// known to have arrived comes again.
 const STOP_MAX: Duration = Duration::from_secs(1);
 
-/// Bounds of what is written at once.
-const WRITE_LIMITS: BatchLimits = BatchLimits { records_max: 1_000, bytes_max: 64 << 10 };
+/// How much is carried to a device at once, and how often.
+struct Rhythm {
+    /// Bounds of a batch.
+    limits: BatchLimits,
+    /// How long records wait for others to be carried with.
+    wait: Duration,
+    /// How often the place of the device is written down.
+    store_interval: Duration,
+}
 
-/// Bounds of what is posted at once.
-const POST_LIMITS: BatchLimits = BatchLimits { records_max: 1_000, bytes_max: 1 << 20 };
+/// The rhythm of what takes lines as they come.
+static LINES: Rhythm = Rhythm {
+    limits: BatchLimits { records_max: 1_000, bytes_max: 64 << 10 },
+    wait: Duration::ZERO,
+    store_interval: Duration::from_secs(1),
+};
 
-/// How long records wait for others to be posted with.
-const POST_WAIT: Duration = Duration::from_millis(500);
+/// The rhythm of what takes batches. Its place is written down after each, so that few that were taken come again.
+static BATCHES: Rhythm = Rhythm {
+    limits: BatchLimits { records_max: 1_000, bytes_max: 1 << 20 },
+    wait: Duration::from_millis(500),
+    store_interval: Duration::ZERO,
+};
 
 /// Where devices may write.
 #[derive(Clone, Debug, Default)]
@@ -118,11 +133,11 @@ async fn open(target: &Target, rules: &DeviceRules) -> Result<Box<dyn Sink>, Str
     }
 }
 
-/// Tells how much a device takes at once, and how long lines wait for others.
-const fn rhythm(target: &Target) -> (BatchLimits, Duration) {
+/// Tells how much is carried to a device at once, and how often.
+fn rhythm(target: &Target) -> &'static Rhythm {
     match target {
-        Target::Webhook { .. } => (POST_LIMITS, POST_WAIT),
-        _ => (WRITE_LIMITS, Duration::ZERO),
+        Target::Webhook { .. } => &BATCHES,
+        Target::File { .. } | Target::Socket { .. } | Target::Syslog { .. } | Target::SyslogTls { .. } => &LINES,
     }
 }
 
