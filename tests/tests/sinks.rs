@@ -42,9 +42,8 @@ fn open(home: Home, keys: Option<&Keys>) -> Result<(Server, Connection, Option<K
 
 /// Makes requests that the log shows by a name.
 fn requests(connection: &mut Connection, name: &str, count: usize) -> Result<()> {
-    (0..count).try_for_each(|number| {
-        connection.get(&format!("cubbyhole/{name}-{number}"))?.expect_status(404).map(drop)
-    })
+    (0..count)
+        .try_for_each(|number| connection.get(&format!("cubbyhole/{name}-{number}"))?.expect_status(404).map(drop))
 }
 
 fn last_of(name: &str, count: usize) -> String {
@@ -105,9 +104,8 @@ fn a_collector_that_was_down_gets_every_record_in_order() -> Result<()> {
     ensure!(records.iter().any(|record| record.contains("/down-0\"")), "what was written while it was down");
 
     connection.call("DELETE", "sys/audit/siem", None)?.expect_status(204)?;
-    let count = received.count();
     requests(&mut connection, "disabled", 20)?;
-    ensure!(received.count() == count || !received.until("up-0")?.iter().any(|record| record.contains("/disabled-")));
+    ensure!(!received.until("up-0")?.iter().any(|record| record.contains("/disabled-")), "it is disabled");
     collector.stop()
 }
 

@@ -253,10 +253,7 @@ impl Settings {
         })?;
         let tls = settings.listener.tls.iter_mut();
         let tls_paths = tls.flat_map(|tls| [&mut tls.certificate, &mut tls.key, &mut tls.self_signed_directory]);
-        for path in tls_paths
-            .flatten()
-            .chain([&mut settings.storage.path, &mut settings.audit.path])
-        {
+        for path in tls_paths.flatten().chain([&mut settings.storage.path, &mut settings.audit.path]) {
             *path = folder.join(&path);
         }
         settings.audit.join_devices(folder);

@@ -215,7 +215,8 @@ impl Metrics {
             drop(self.sink_lags.get_or_create(&SinkLabel { sink }));
             drop(self.sink_failures.get_or_create(&SinkLabel { sink }));
         }
-        let help = "Durable records that an audit device does not have yet; of several of a kind, the one furthest behind";
+        let help =
+            "Durable records that an audit device does not have yet; of several of a kind, the one furthest behind";
         registry.register("audit_sink_lag_records", help, self.sink_lags.clone());
         registry.register("audit_sink_failures", "Times that an audit device failed", self.sink_failures.clone());
     }

@@ -37,7 +37,7 @@ use outbox::{Batch, BatchLimits, PlaceFile};
 
 /// Longest time that devices have to end what they are at when the vault is sealed; then they are ended, and what was not
 /// known to have arrived comes again.
-const STOP_MAX: Duration = Duration::from_secs(1);
+const STOP_MAX: Duration = Duration::from_secs(2);
 
 /// How much is carried to a device at once, and how often.
 struct Rhythm {
@@ -142,9 +142,7 @@ fn rhythm(target: &Target) -> &'static Rhythm {
 }
 
 /// Does something that may wait for a disk.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
-) -> Result<T, String> {
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> std::io::Result<T> + Send + 'static) -> Result<T, String> {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done.map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
@@ -256,12 +254,16 @@ impl Followers {
 
     /// Ends all devices, and gives them a moment to make sure that what they wrote has arrived.
     pub(crate) async fn stop(&self) {
+        self.stop_within(STOP_MAX).await;
+    }
+
+    async fn stop_within(&self, longest: Duration) {
         let ending = std::mem::take(&mut *self.running());
         for one in ending.values() {
             // One that has ended by itself no longer listens.
             let _ = one.stop.send(true);
         }
-        let deadline = tokio::time::Instant::now() + STOP_MAX;
+        let deadline = tokio::time::Instant::now() + longest;
         for (device, mut one) in ending {
             if tokio::time::timeout_at(deadline, &mut one.task).await.is_err() {
                 tracing::warn!(device = device.path, "an audit device is cut off; its last lines may come again");
@@ -274,3 +276,6 @@ impl Followers {
         self.shared.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -112,12 +112,12 @@ pub(super) fn read(
     let records_max = if length > limits.bytes_max { 1 } else { limits.records_max };
     let ends = || bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(position, _)| position + 1);
     let taken = usize::try_from(records_max).unwrap_or(usize::MAX);
-    let Some((records, cut)) = ends().take(taken).enumerate().last().map(|(before, cut)| (before as u64 + 1, cut)) else {
+    let Some((records, cut)) = ends().take(taken).enumerate().last().map(|(before, cut)| (before as u64 + 1, cut))
+    else {
         return Err(other_log());
     };
     bytes.truncate(cut);
-    let read_to =
-        LogPosition { number: start.number + records, offset_bytes: start.offset_bytes + bytes.len() as u64 };
+    let read_to = LogPosition { number: start.number + records, offset_bytes: start.offset_bytes + bytes.len() as u64 };
     let is_complete = read_to.offset_bytes == end.offset_bytes;
     if number_of(&bytes) != Some(start.number) || (is_complete && read_to.number != end.number) {
         return Err(other_log());

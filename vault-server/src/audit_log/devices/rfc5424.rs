@@ -91,9 +91,7 @@ mod tests {
         let record = r#"{"number":0,"time":"2027-01-15T08:00:00.123456789Z","name":"ü"}"#;
         let mut frames = Vec::new();
         sender.frame("", record, &mut frames);
-        let text = format!(
-            "<38>1 2027-01-15T08:00:00.123456Z vault-1.example.org keyturn 7 audit - \u{feff}{record}"
-        );
+        let text = format!("<38>1 2027-01-15T08:00:00.123456Z vault-1.example.org keyturn 7 audit - \u{feff}{record}");
         assert_eq!(String::from_utf8(frames).unwrap(), format!("{} {text}", text.len()));
         assert_eq!(Sender::new("AUTH", "keyturn", "", 7).fields, "- keyturn 7 audit -");
     }

@@ -133,7 +133,8 @@ impl<C: Connection, F: Fn(&Batch) -> Vec<u8> + Send> Sink for Stream<C, F> {
 pub(super) async fn connect(address: &str) -> Result<TcpStream, String> {
     let stream = in_time(CONNECT_MAX, TcpStream::connect(address)).await?;
     let milliseconds = u32::try_from(UNACKNOWLEDGED_MAX.as_millis()).unwrap_or(u32::MAX);
-    rustix::net::sockopt::set_tcp_user_timeout(&stream, milliseconds).map_err(|error| Error::from(error).to_string())?;
+    rustix::net::sockopt::set_tcp_user_timeout(&stream, milliseconds)
+        .map_err(|error| Error::from(error).to_string())?;
     stream.set_nodelay(true).map_err(|error| error.to_string())?;
     Ok(stream)
 }

@@ -45,8 +45,7 @@ fn server_name(address: &str) -> Result<ServerName<'static>, String> {
 fn config(rules: &DeviceRules) -> Result<ClientConfig, String> {
     let trust = rules.authorities.as_ref().map_or(Trust::System, |file| Trust::Files(vec![file.clone()]));
     let client = rules.client.as_ref();
-    let client =
-        client.map(|(certificate, key)| ClientFiles { certificate: certificate.clone(), key: key.clone() });
+    let client = client.map(|(certificate, key)| ClientFiles { certificate: certificate.clone(), key: key.clone() });
     let mut config = vault_api::tls::config(&trust, None, client.as_ref()).map_err(|error| error.to_string())?;
     config.alpn_protocols.clear();
     Ok(config)
@@ -58,7 +57,9 @@ mod tests {
 
     #[test]
     fn the_name_to_be_verified_is_the_host_of_the_address() {
-        for (address, name) in [("logs.example.org:6514", "logs.example.org"), ("[::1]:1", "::1"), ("10.0.0.1:1", "10.0.0.1")] {
+        for (address, name) in
+            [("logs.example.org:6514", "logs.example.org"), ("[::1]:1", "::1"), ("10.0.0.1:1", "10.0.0.1")]
+        {
             assert_eq!(server_name(address).unwrap().to_str(), name);
         }
         for bad in ["logs.example.org", ":6514", "a b:1", ""] {
