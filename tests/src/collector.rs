@@ -190,10 +190,10 @@ fn collect(stream: TcpStream, config: Arc<ServerConfig>, received: &Received) {
         if (&mut reader).take(20).read_until(b' ', &mut length).is_err() || length.last() != Some(&b' ') {
             return;
         }
-        let frame = length_of(&length).and_then(|length| {
+        let frame = length_of(&length).map(|length| {
             let mut frame = Vec::new();
             let read = (&mut reader).take(length).read_to_end(&mut frame);
-            Ok(read.is_ok_and(|read| read as u64 == length).then_some(frame))
+            read.is_ok_and(|read| read as u64 == length).then_some(frame)
         });
         match frame {
             Ok(None) => return,

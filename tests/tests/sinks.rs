@@ -297,6 +297,8 @@ impl Rsyslog {
     /// Starts the system's rsyslogd as whoever runs the test, with nothing but these settings.
     fn start(folder: &Path) -> Result<Self> {
         let mut command = std::process::Command::new("rsyslogd");
+        // Debian keeps it where only root looks for programs.
+        command.env("PATH", format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default()));
         command.args(["-n", "-i", "NONE", "-f"]).arg(folder.join("rsyslog.conf"));
         let log = std::fs::File::create(folder.join("rsyslogd.log"))?;
         let child = command.stdin(std::process::Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn();
