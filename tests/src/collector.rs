@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
-use rustls::pki_types::PrivateKeyDer;
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
 /// Longest frame that is taken.
 const FRAME_BYTES_MAX: u64 = 64 << 20;
@@ -25,6 +26,7 @@ pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     /// Its own certificate.
     pub pem: String,
+    der: CertificateDer<'static>,
 }
 
 /// A certificate chain and a key in PEM.
@@ -47,15 +49,27 @@ impl Authority {
         params.distinguished_name.push(DnType::CommonName, "collectors");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
-        let pem = params.self_signed(&key)?.pem();
-        Ok(Self { issuer: Issuer::new(params, key), pem })
+        let own = params.self_signed(&key)?;
+        Ok(Self { pem: own.pem(), der: own.der().clone(), issuer: Issuer::new(params, key) })
     }
 
-    /// Certifies a server of this name.
+    /// Certifies a server of this name, or a client.
     ///
     /// # Errors
     /// Fails when the name is none.
     pub fn certify(&self, name: &str) -> Result<Certified> {
+        self.certify_for(name, false)
+    }
+
+    /// Certifies a server that talks only to clients with a certificate by the same authority.
+    ///
+    /// # Errors
+    /// Fails when the name is none.
+    pub fn certify_demanding(&self, name: &str) -> Result<Certified> {
+        self.certify_for(name, true)
+    }
+
+    fn certify_for(&self, name: &str, demands: bool) -> Result<Certified> {
         let key = KeyPair::generate()?;
         let mut params = CertificateParams::new([name.to_owned()])?;
         params.use_authority_key_identifier_extension = true;
@@ -63,8 +77,17 @@ impl Authority {
         let (chain, pem) = (certificate.pem(), key.serialize_pem());
         let der = PrivateKeyDer::try_from(key.serialize_der()).ok().context("a key in DER")?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-        let config = builder.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], der)?;
+        let builder =
+            ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
+        let builder = if demands {
+            let mut roots = RootCertStore::empty();
+            roots.add(self.der.clone())?;
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build()?;
+            builder.with_client_cert_verifier(verifier)
+        } else {
+            builder.with_no_client_auth()
+        };
+        let config = builder.with_single_cert(vec![certificate.der().clone()], der)?;
         Ok(Certified { chain, key: pem, config: Arc::new(config) })
     }
 }

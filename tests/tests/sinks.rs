@@ -21,6 +21,9 @@ const SOON: Duration = Duration::from_secs(20);
 /// Longest body that is read; a batch has at most 1 MiB, or one record.
 const BODY_BYTES_MAX: u64 = 64 << 20;
 
+/// What a pipe holds on Linux.
+const PIPE_BYTES: u64 = 64 << 10;
+
 /// Makes a home whose settings say more about `[audit]`.
 fn home_with(settings: &str) -> Result<Home> {
     let home = Home::new()?;
@@ -67,11 +70,14 @@ fn lag(connection: &mut Connection, sink: &str) -> Result<f64> {
 #[test]
 fn a_collector_that_was_down_gets_every_record_in_order() -> Result<()> {
     let (authority, received) = (Authority::new()?, Arc::new(Received::default()));
-    let certified = authority.certify("localhost")?;
+    let (certified, own) = (authority.certify_demanding("localhost")?, authority.certify("vault")?);
     let collector = Collector::start(0, &certified, &received)?;
     let (port, address) = (collector.port(), collector.address());
-    let home = home_with(&format!("devices_addresses = [\"{address}\"]\ndevices_ca = \"collectors.pem\""))?;
-    std::fs::write(home.path("collectors.pem"), &authority.pem)?;
+    let files = "devices_ca = \"collectors.pem\"\ndevices_certificate = \"own.pem\"\ndevices_key = \"own.key\"";
+    let home = home_with(&format!("devices_addresses = [\"{address}\"]\n{files}"))?;
+    for (name, text) in [("collectors.pem", &authority.pem), ("own.pem", &own.chain), ("own.key", &own.key)] {
+        std::fs::write(home.path(name), text)?;
+    }
     let (server, mut connection, keys) = open(home, None)?;
     let keys = keys.context("no keys")?;
     let options = json!({"type": "syslog", "options": {"address": address, "facility": "LOCAL0"}});
@@ -288,6 +294,22 @@ fn batches_that_were_refused_come_again_whole_and_in_order() -> Result<()> {
     check_whole(&records, &server.audit_file())?;
     ensure!(taken.len() * 10 < records.len(), "{} batches for {} records", taken.len(), records.len());
     until("the lag is gone", || Ok(lag(&mut connection, "webhook")? < 20.0))
+}
+
+#[test]
+fn a_standard_output_that_nobody_reads_holds_up_neither_requests_nor_the_end() -> Result<()> {
+    let server = Home::new()?.start_unread()?;
+    let mut connection = server.connect()?;
+    let keys = initialise(&mut connection, 1, 1)?;
+    unseal(&mut connection, &keys)?;
+    connection.authorise(&keys.root_token);
+    let options = json!({"type": "file", "options": {"file_path": "stdout"}});
+    connection.post("sys/audit/out", &options)?.expect_status(204)?;
+    requests(&mut connection, "unread", 300)?;
+    ensure!(std::fs::metadata(server.audit_file())?.len() > 2 * PIPE_BYTES, "more than a pipe holds");
+    ensure!(lag(&mut connection, "file")? > 0.0, "the pipe is full");
+    server.signal("TERM")?;
+    server.wait_home().map(drop)
 }
 
 /// Ends a server that it started.

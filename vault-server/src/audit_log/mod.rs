@@ -326,11 +326,11 @@ impl Shared {
                 Ok(()) => {
                     tree = grown;
                     self.lock().durable = group.end;
+                    followers.advance(group.end, sink.length_bytes());
                     for one in group.waiting {
                         // A caller that has gone away no longer wants to know.
                         let _ = one.answer.send(Ok(Durable::danger_vouch(one.number)));
                     }
-                    followers.advance(group.end, sink.length_bytes());
                     if let Some(edge) = edge.as_ref().filter(|_| group.checkpointer.is_some()) {
                         edge.store(&tree, sink.length_bytes());
                     }
