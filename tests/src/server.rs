@@ -204,8 +204,11 @@ fn listening_address(stdout: ChildStdout, reads_on: bool) -> Result<SocketAddr> 
             if let Some(address) = line.strip_prefix(LISTENING) {
                 // Nobody receives once the wait was given up; the pipe is drained all the same.
                 let _given_up = sender.send(address.trim().to_owned());
-                while !reads_on {
-                    std::thread::park();
+                if !reads_on {
+                    // Keeps the pipe open for as long as the tests run.
+                    loop {
+                        std::thread::park();
+                    }
                 }
             }
         }
