@@ -22,7 +22,7 @@ fn log(text: &str) -> (tempfile::TempDir, PathBuf) {
 
 fn device(since: Option<LogPosition>) -> Device {
     Device {
-        path: "a/".to_owned(),
+        path: "siem/".to_owned(),
         description: String::new(),
         options: std::collections::BTreeMap::new(),
         target: Target::File { path: "a".to_owned() },
@@ -115,7 +115,7 @@ fn a_place_is_remembered_for_one_enabling_of_one_device() {
     file.store(position(7, 700)).unwrap();
     assert_eq!(PlaceFile::of(&path, &first).read(), Some(position(7, 700)));
     assert_eq!(PlaceFile::of(&path, &again).read(), None);
-    assert!(!file.0.to_string_lossy().contains("a/"), "its name tells nothing");
+    assert!(!file.0.to_string_lossy().contains("siem"), "its name tells nothing");
     for damaged in ["", "{", "{\"number\":-1,\"offset_bytes\":0}", "7"] {
         std::fs::write(&file.0, damaged).unwrap();
         assert_eq!(file.read(), None, "{damaged}");
