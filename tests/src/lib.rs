@@ -6,6 +6,7 @@
 
 pub mod binary;
 pub mod clients;
+pub mod collector;
 pub mod conversation;
 pub mod debian;
 pub mod https;

@@ -56,6 +56,18 @@ impl Home {
     /// # Errors
     /// Fails with the server's own messages when it does not listen in time.
     pub fn start(self) -> Result<Server> {
+        self.start_read(true)
+    }
+
+    /// Does the same, and reads nothing more of its standard output once it listens.
+    ///
+    /// # Errors
+    /// As [`Home::start`].
+    pub fn start_unread(self) -> Result<Server> {
+        self.start_read(false)
+    }
+
+    fn start_read(self, reads_on: bool) -> Result<Server> {
         let log = std::fs::File::options().create(true).append(true).open(self.path("server.log"))?;
         let mut child = Command::new(crate::binary::keyturn()?)
             .args(["server", "--config", "keyturn.toml"])
@@ -66,7 +78,7 @@ impl Home {
             .spawn()?;
         let stdout = child.stdout.take().context("the server has no standard output")?;
         let process = Process(child);
-        match listening_address(stdout) {
+        match listening_address(stdout, reads_on) {
             Ok(address) => Ok(Server { home: self, process, address }),
             Err(error) => {
                 let log = std::fs::read_to_string(self.path("server.log")).unwrap_or_default();
@@ -136,6 +148,23 @@ impl Server {
         Ok(process.0.wait()?.success())
     }
 
+    /// Waits until the server has ended well by itself, and gives its directory as it was left.
+    ///
+    /// # Errors
+    /// Fails when it did not end well, or not in time.
+    pub fn wait_home(self) -> Result<Home> {
+        let Self { home, mut process, .. } = self;
+        let began = std::time::Instant::now();
+        while began.elapsed() < START_MAX {
+            if let Some(status) = process.0.try_wait()? {
+                anyhow::ensure!(status.success(), "the server ended with {status}");
+                return Ok(home);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        anyhow::bail!("the server does not end")
+    }
+
     /// Opens a connection.
     ///
     /// # Errors
@@ -166,15 +195,21 @@ impl Drop for Process {
     }
 }
 
-/// Waits for the line with the address. What is printed afterwards is read and dropped, so that the server never
-/// blocks on a full pipe.
-fn listening_address(stdout: ChildStdout) -> Result<SocketAddr> {
+/// Waits for the line with the address. What is printed afterwards is read and dropped, so that the server does not
+/// block on a full pipe, unless that is what is wanted.
+fn listening_address(stdout: ChildStdout, reads_on: bool) -> Result<SocketAddr> {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
         for line in BufReader::new(stdout).lines().map_while(Result::ok) {
             if let Some(address) = line.strip_prefix(LISTENING) {
                 // Nobody receives once the wait was given up; the pipe is drained all the same.
                 let _given_up = sender.send(address.trim().to_owned());
+                if !reads_on {
+                    // Keeps the pipe open for as long as the tests run.
+                    loop {
+                        std::thread::park();
+                    }
+                }
             }
         }
     });

@@ -19,12 +19,17 @@ mod untrusted;
 mod waiting;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 
 /// Wipes freed memory, so that no copy of a secret outlives its use; see docs/decisions/0009.
 #[global_allocator]
 static ALLOCATOR: zeroizing_alloc::ZeroAlloc<std::alloc::System> = zeroizing_alloc::ZeroAlloc(std::alloc::System);
+
+/// Longest wait, after all is done, for threads that wait for something outside: a name server, or a reader of the standard
+/// output that an audit device writes to.
+const END_MAX: Duration = Duration::from_secs(1);
 
 /// Keyturn: a secrets vault that no one person can open.
 #[derive(Parser)]
@@ -42,8 +47,10 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failure::Failure::Other(error.into()).report(),
     };
-    match runtime.block_on(commands::run(arguments.command, &arguments.global)) {
+    let code = match runtime.block_on(commands::run(arguments.command, &arguments.global)) {
         Ok(code) => code,
         Err(failure) => failure.report(),
-    }
+    };
+    runtime.shutdown_timeout(END_MAX);
+    code
 }

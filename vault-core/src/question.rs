@@ -5,7 +5,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::audit::Target;
+use crate::audit::{LogPosition, Target};
 use crate::refusal::Refusal;
 use crate::secret::{SecretBytes, SecretKey, SecretText};
 
@@ -133,8 +133,8 @@ pub enum Answer {
     Server(Box<ServerFacts>),
     /// A text.
     Text(String),
-    /// Yes.
-    Done,
+    /// The device can be written to; the log ends here.
+    Opened(LogPosition),
     /// There is no answer; the text is for the log.
     Failed(String),
 }

@@ -1,11 +1,13 @@
 //! The settings file: TOML, every field checked with its line; see docs/config.md.
 
+mod devices;
 mod notices;
 mod traces;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+pub use devices::DeviceWebhookSettings;
 pub use notices::{
     CommandSettings, MailSettings, MailTls, NoticeSettings, WebhookAddress, WebhookFormat, WebhookSettings,
 };
@@ -116,6 +118,18 @@ pub struct AuditSettings {
     /// Addresses that audit devices may open sockets to.
     #[serde(default)]
     pub devices_addresses: Vec<String>,
+    /// Authorities in PEM that alone are trusted to certify collectors of syslog; those of the system if left out.
+    #[serde(default)]
+    pub devices_ca: Option<PathBuf>,
+    /// The certificate chain in PEM that is shown to collectors.
+    #[serde(default)]
+    pub devices_certificate: Option<PathBuf>,
+    /// Its private key in PEM.
+    #[serde(default)]
+    pub devices_key: Option<PathBuf>,
+    /// Addresses that audit devices may post to.
+    #[serde(default)]
+    pub devices_webhook: Vec<DeviceWebhookSettings>,
 }
 
 /// How the vault is unsealed.
@@ -247,13 +261,10 @@ impl Settings {
         })?;
         let tls = settings.listener.tls.iter_mut();
         let tls_paths = tls.flat_map(|tls| [&mut tls.certificate, &mut tls.key, &mut tls.self_signed_directory]);
-        for path in tls_paths
-            .flatten()
-            .chain([&mut settings.storage.path, &mut settings.audit.path])
-            .chain(&mut settings.audit.devices_directory)
-        {
+        for path in tls_paths.flatten().chain([&mut settings.storage.path, &mut settings.audit.path]) {
             *path = folder.join(&path);
         }
+        settings.audit.join_devices(folder);
         settings.notices.join(folder);
         if let Some(traces) = &mut settings.traces {
             traces.join(folder);
@@ -281,6 +292,7 @@ impl Settings {
         }
         self.check_tls()?;
         self.check_storage()?;
+        self.audit.check_devices()?;
         self.notices.check()?;
         self.traces.as_ref().map_or(Ok(()), TraceSettings::check)?;
         if !matches!(self.log.level.as_str(), "error" | "warn" | "info" | "debug" | "trace") {

@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use vault_core::audit::Target;
 use vault_core::question::{Answer, PasswordHash, Question};
 
-use crate::audit_log::devices::{self, DeviceRules};
+use crate::audit_log::devices::{DeviceRules, Followers};
 use crate::environment::Environment;
 use crate::facts::KnownFacts;
 use crate::metrics::Metrics;
@@ -21,16 +21,17 @@ pub(crate) struct Outside {
     hashes: Arc<Semaphore>,
     http: http::Servers,
     server: KnownFacts,
-    devices: DeviceRules,
+    devices: (Followers, DeviceRules),
     metrics: Arc<Metrics>,
     environment: Arc<Environment>,
 }
 
 impl Outside {
-    /// Prepares to answer; `server` is what the settings say of this server, `devices` where audit devices may write.
+    /// Prepares to answer; `server` is what the settings say of this server, `devices` which audit devices there are and
+    /// where they may write.
     pub(crate) fn new(
         server: KnownFacts,
-        devices: DeviceRules,
+        devices: (Followers, DeviceRules),
         metrics: Arc<Metrics>,
         environment: Arc<Environment>,
     ) -> Self {
@@ -44,21 +45,17 @@ impl Outside {
             Question::PasswordHash(question) => self.hash(question).await,
             Question::Http(question) => self.http.answer(question).await,
             Question::OpenDevice(target) => self.check_device(target).await,
-            Question::Metrics(format) => match self.metrics.write(format, self.environment.now()) {
-                Ok(text) => Answer::Text(text),
-                Err(reason) => Answer::Failed(reason),
-            },
+            Question::Metrics(format) => {
+                self.devices.0.measure(&self.metrics);
+                self.metrics.write(format, self.environment.now()).map_or_else(Answer::Failed, Answer::Text)
+            }
             Question::Server => Answer::Server(Box::new(self.server.now())),
         }
     }
 
     async fn check_device(&self, target: Target) -> Answer {
-        let rules = self.devices.clone();
-        match tokio::task::spawn_blocking(move || devices::check(&target, &rules)).await {
-            Ok(Ok(())) => Answer::Done,
-            Ok(Err(reason)) => Answer::Failed(reason),
-            Err(error) => Answer::Failed(error.to_string()),
-        }
+        let (followers, rules) = &self.devices;
+        followers.check(&target, rules).await.map_or_else(Answer::Failed, Answer::Opened)
     }
 
     async fn hash(&self, question: PasswordHash) -> Answer {

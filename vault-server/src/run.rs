@@ -13,7 +13,7 @@ use vault_core::time::Span;
 use crate::alerts::Channels;
 use crate::audit_log::AuditLog;
 use crate::audit_log::devices::DeviceRules;
-use crate::config::{ListenerSettings, Settings, TlsSettings};
+use crate::config::{AuditSettings, ListenerSettings, Settings, TlsSettings};
 use crate::driver::{DriverSettings, SnapshotSettings, Vault};
 use crate::environment::Environment;
 use crate::facts::{KnownFacts, WatchedFiles};
@@ -115,10 +115,7 @@ async fn open_vault(settings: &Settings) -> anyhow::Result<Arc<Vault>> {
             store: Some(settings.storage.path.clone()).filter(|_| *kind != "memory"),
             audit_log: Some(settings.audit.path.clone()),
         },
-        devices: DeviceRules {
-            directory: settings.audit.devices_directory.clone(),
-            addresses: settings.audit.devices_addresses.clone(),
-        },
+        devices: device_rules(&settings.audit),
         facts: KnownFacts {
             api_address: settings.api_address.clone(),
             log_level: settings.log.level.clone(),
@@ -128,6 +125,16 @@ async fn open_vault(settings: &Settings) -> anyhow::Result<Arc<Vault>> {
     };
     let opened = Vault::open(storage, kind, log, Environment::system(), driver).await;
     opened.map_err(|refusal| anyhow::anyhow!(refusal.private.unwrap_or(refusal.public)))
+}
+
+fn device_rules(settings: &AuditSettings) -> DeviceRules {
+    DeviceRules {
+        directory: settings.devices_directory.clone(),
+        addresses: settings.devices_addresses.clone(),
+        authorities: settings.devices_ca.clone(),
+        client: settings.devices_certificate.clone().zip(settings.devices_key.clone()),
+        webhooks: settings.devices_webhook.clone(),
+    }
 }
 
 /// Uploads wait beside the store: there is room for one more store, or a restore could not be done anyway.

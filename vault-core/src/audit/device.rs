@@ -10,11 +10,15 @@ use crate::engines::Change;
 use crate::names::{Domain, Folder, Names, Slot};
 use crate::record_format;
 use crate::refusal::Refusal;
+use crate::secret::SecretBytes;
 use crate::view::{Interrupt, View};
 
-const DEVICE_VERSION: u8 = 1;
+const DEVICE_VERSION: u8 = 2;
 
-/// Most devices of one vault; each has a thread of its own.
+/// The version without the place that a device begins at.
+const DEVICE_VERSION_BEFORE: u8 = 1;
+
+/// Most devices of one vault; each follows the log by itself.
 pub const DEVICES_MAX: usize = 16;
 
 /// Where lines of the log are copied to.
@@ -39,6 +43,29 @@ pub enum Target {
         /// What they begin with: `keyturn`.
         tag: String,
     },
+    /// A collector of syslog elsewhere, by TLS.
+    SyslogTls {
+        /// Name and port of the collector, which the server's settings list.
+        address: String,
+        /// What kind of program the lines come from.
+        facility: String,
+        /// The name of the application.
+        tag: String,
+    },
+    /// A server that takes batches by HTTP.
+    Webhook {
+        /// Its address, which the server's settings list.
+        url: String,
+    },
+}
+
+/// A place between two records of the log.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
+pub struct LogPosition {
+    /// The number of the record behind it.
+    pub number: u64,
+    /// How many bytes of the log are before it.
+    pub offset_bytes: u64,
 }
 
 /// A device.
@@ -54,6 +81,8 @@ pub struct Device {
     pub target: Target,
     /// What each line begins with.
     pub prefix: String,
+    /// Where it began to copy; unknown of those that an older program enabled.
+    pub since: Option<LogPosition>,
 }
 
 impl Target {
@@ -62,7 +91,8 @@ impl Target {
         match self {
             Self::File { .. } => "file",
             Self::Socket { .. } => "socket",
-            Self::Syslog { .. } => "syslog",
+            Self::Syslog { .. } | Self::SyslogTls { .. } => "syslog",
+            Self::Webhook { .. } => "webhook",
         }
     }
 }
@@ -97,8 +127,35 @@ pub(crate) fn load(names: &Names, view: &mut View) -> Result<Vec<Device>, Interr
     let mut devices = Vec::with_capacity(slots.len());
     for slot in &slots {
         if let Some(row) = view.entry(slot)? {
-            devices.push(record_format::decode(DEVICE_VERSION, &row.payload)?);
+            devices.push(read(&row.payload)?);
         }
     }
     Ok(devices)
+}
+
+fn read(payload: &SecretBytes) -> Result<Device, Refusal> {
+    if record_format::version(payload) != Some(DEVICE_VERSION_BEFORE) {
+        return record_format::decode(DEVICE_VERSION, payload);
+    }
+    let (path, description, options, target, prefix) = record_format::decode(DEVICE_VERSION_BEFORE, payload)?;
+    Ok(Device { path, description, options, target, prefix, since: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_an_older_program_are_read() {
+        let target = Target::File { path: "a.log".to_owned() };
+        let options = BTreeMap::from([("file_path".to_owned(), "a.log".to_owned())]);
+        let old = ("a/", "text", &options, &target, "> ");
+        let row = record_format::encode(DEVICE_VERSION_BEFORE, &old).unwrap();
+        let mut device = read(&row).unwrap();
+        assert_eq!((device.path.as_str(), &device.target, device.since), ("a/", &target, None));
+        device.since = Some(LogPosition { number: 7, offset_bytes: 900 });
+        let row = record_format::encode(DEVICE_VERSION, &device).unwrap();
+        assert_eq!(read(&row).unwrap(), device);
+        assert!(read(&SecretBytes::new(vec![3])).is_err());
+    }
 }

@@ -7,6 +7,7 @@ mod ceremony;
 mod device;
 pub mod explain;
 mod hashed;
+mod kinds;
 mod line;
 
 use std::net::SocketAddr;
@@ -28,8 +29,10 @@ use crate::time::Timestamp;
 pub use ceremony::{Ceremony, CeremonyEvent};
 use line::Line;
 
-pub use device::{DEVICES_MAX, Device, Target};
+pub use device::{DEVICES_MAX, Device, LogPosition, Target};
 pub(crate) use device::{load as load_devices, slot as device_slot};
+pub use kinds::kind_names as device_kinds;
+pub(crate) use kinds::target as device_target;
 
 /// Gives the text that stands for a value in every record.
 pub fn hash_text(value: &str, hash: &KeyedHash) -> String {

@@ -8,6 +8,7 @@ use rand::rngs::StdRng;
 use serde_json::Value;
 
 use super::{Call, Change, Effect, Engine};
+use crate::audit::LogPosition;
 use crate::auth::Sender;
 use crate::auth::token::{BatchTokens, Finder, Reader, Token};
 use crate::barrier::KeyringFacts;
@@ -206,7 +207,7 @@ impl TestStore {
                             self.hashes.borrow_mut().push(question.cost);
                             question.compute().map_or_else(Answer::Failed, Answer::Hash)
                         }
-                        Question::OpenDevice(_) => Answer::Done,
+                        Question::OpenDevice(_) => Answer::Opened(LogPosition::default()),
                         Question::Metrics(format) => Answer::Text(format!("{format:?}")),
                         Question::Server => Answer::Server(Box::default()),
                         Question::Http(question) => (self.http)(&question),

@@ -19,7 +19,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
-use vault_core::audit::Record;
+use vault_core::audit::{LogPosition, Record};
 use vault_core::flow::Durable;
 use vault_log::folder::TreeFolder;
 use vault_log::proof::Receipt;
@@ -142,7 +142,8 @@ impl AuditLog {
             let what = format!("{}: it has {lines} lines, the last with the number before {next}", path.display());
             return Err(AuditLogError { what });
         }
-        Self::run(Box::new(file), next, grown)
+        let end = LogPosition { number: next, offset_bytes: file.length_bytes() };
+        Self::run(Box::new(file), next, grown, Followers::of(Some(path), end))
     }
 
     /// Starts a log whose next record has the number `next`.
@@ -151,10 +152,11 @@ impl AuditLog {
     /// Answers [`AuditLogError`] when the thread cannot be started.
     pub fn start(sink: Box<dyn LogSink>, next: u64) -> Result<Self, AuditLogError> {
         // Without the lines before there is no tree; checkpoints over it vouch for nothing, and so nobody signs any here.
-        Self::run(sink, next, Grown::nowhere())
+        let end = LogPosition { number: next, offset_bytes: 0 };
+        Self::run(sink, next, Grown::nowhere(), Followers::of(None, end))
     }
 
-    fn run(sink: Box<dyn LogSink>, next: u64, grown: Grown) -> Result<Self, AuditLogError> {
+    fn run(sink: Box<dyn LogSink>, next: u64, grown: Grown, followers: Followers) -> Result<Self, AuditLogError> {
         let state = State {
             lines: Vec::new(),
             waiting: Vec::new(),
@@ -168,8 +170,7 @@ impl AuditLog {
             receipts: Vec::new(),
         };
         let shared = Arc::new(Shared { state: Mutex::new(state), work: Condvar::new(), metrics: OnceLock::new() });
-        let (own, followers, tree) = (Arc::clone(&shared), Followers::default(), grown.folder().cloned());
-        let told = followers.clone();
+        let (own, told, tree) = (Arc::clone(&shared), followers.clone(), grown.folder().cloned());
         let thread = std::thread::Builder::new()
             .name("audit-log".to_owned())
             .spawn(move || own.write_all(sink, &told, grown))
@@ -184,6 +185,7 @@ impl AuditLog {
 
     /// Counts writes from now on.
     pub(crate) fn measure_with(&self, metrics: Arc<Metrics>) {
+        self.followers.measure_with(Arc::clone(&metrics));
         // A second vault over the same log goes on counting where the first did.
         let _ = self.shared.metrics.set(metrics);
     }
@@ -352,13 +354,13 @@ impl Shared {
             match written {
                 Ok(()) => {
                     self.lock().durable = group.end;
+                    followers.advance(group.end, sink.length_bytes());
                     // Whoever is answered finds the checkpoint and the tree as they are now.
                     growth.keep(&mut grown, sink.length_bytes(), group.receipts);
                     for one in group.waiting {
                         // A caller that has gone away no longer wants to know.
                         let _ = one.answer.send(Ok(Durable::danger_vouch(one.number)));
                     }
-                    followers.copy(&lines);
                 }
                 Err(error) => self.fail(group.waiting, &AuditLogError { what: error.to_string() }),
             }

@@ -127,13 +127,14 @@ impl Vault {
         let snapshot_turns = Arc::new(Semaphore::new(1));
         let questions = tokio::sync::Mutex::new(Questions::new(&mut environment.rng()));
         let ceremonies = tokio::sync::Mutex::new(Ceremonies::new(settings.seal.attempt_span));
+        let followers = log.followers().clone();
         Ok(Arc::new(Self {
             storage,
             storage_kind,
             log,
             outside: Outside::new(
                 KnownFacts { storage_kind: storage_kind.to_owned(), ..settings.facts.clone() },
-                settings.devices.clone(),
+                (followers, settings.devices.clone()),
                 Arc::clone(&metrics),
                 Arc::clone(&environment),
             ),
@@ -306,7 +307,7 @@ impl Vault {
                 tracing::error!("a request still runs after sealing; its keys are wiped when it ends");
             }
         }
-        self.log.followers().stop();
+        self.log.followers().stop().await;
         self.metrics.seal.closed();
         self.metrics.people.forget();
         self.metrics.tokens.are(&TokenCount::default());

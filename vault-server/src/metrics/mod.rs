@@ -24,6 +24,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
+use vault_core::audit::device_kinds;
 use vault_core::custody::{Health, Limit};
 use vault_core::question::MetricsFormat;
 use vault_core::refusal::{Class, Refusal};
@@ -142,6 +143,11 @@ struct OutcomeLabel {
     outcome: &'static str,
 }
 
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct SinkLabel {
+    sink: &'static str,
+}
+
 /// Every metric of a server. What is touched by each request is looked up once, when the server starts.
 pub(crate) struct Metrics {
     registry: Registry,
@@ -171,6 +177,8 @@ pub(crate) struct Metrics {
     pub(crate) door: DoorMetrics,
     /// What becomes of traces.
     pub(crate) traces: TraceMetrics,
+    sink_lags: Family<SinkLabel, Gauge>,
+    sink_failures: Family<SinkLabel, Counter>,
     notices: [[Counter; NOTICE_OUTCOMES.len()]; CHANNELS.len()],
     /// Notices in the outbox.
     pub(crate) notices_waiting: Gauge,
@@ -223,6 +231,8 @@ impl Metrics {
             process: ProcessMetrics::register(&mut registry),
             door: DoorMetrics::register(&mut registry),
             traces: TraceMetrics::register(&mut registry),
+            sink_lags: Family::default(),
+            sink_failures: Family::default(),
             notices: CHANNELS.map(|(_, channel)| {
                 NOTICE_OUTCOMES.map(|(_, outcome)| notices.get_or_create_owned(&NoticeLabels { channel, outcome }))
             }),
@@ -245,6 +255,7 @@ impl Metrics {
         registry.register("audit_write_failures", help, made.audit_failures.clone());
         let help = "How long writing and syncing a group of records took";
         registry.register_with_unit("audit_sync_duration", help, Unit::Seconds, made.audit_seconds.clone());
+        made.register_sinks(&mut registry);
         registry.register("notices", "Tries to deliver notices, by how they ended", notices);
         registry.register("notices_waiting", "Notices in the outbox", made.notices_waiting.clone());
         registry.register("custodians", "Custodians of the shares in force", made.custodians.clone());
@@ -253,6 +264,28 @@ impl Metrics {
         let help = "The limit on check-ups that is breached: 0 none, 1 soft, 2 hard";
         registry.register("custody_limit_breached", help, made.custody_limit.clone());
         Self { registry, ..made }
+    }
+
+    fn register_sinks(&self, registry: &mut Registry) {
+        for sink in device_kinds() {
+            drop(self.sink_lags.get_or_create(&SinkLabel { sink }));
+            drop(self.sink_failures.get_or_create(&SinkLabel { sink }));
+        }
+        let help =
+            "Durable records that an audit device does not have yet; of several of a kind, the one furthest behind";
+        registry.register("audit_sink_lag_records", help, self.sink_lags.clone());
+        registry.register("audit_sink_failures", "Times that an audit device failed", self.sink_failures.clone());
+    }
+
+    /// Shows how many records the devices of a kind are behind.
+    pub(crate) fn sink_lags(&self, sink: &'static str, records: u64) {
+        let records = i64::try_from(records).unwrap_or(i64::MAX);
+        self.sink_lags.get_or_create(&SinkLabel { sink }).set(records);
+    }
+
+    /// Counts a failure of a device.
+    pub(crate) fn sink_failed(&self, sink: &'static str) {
+        self.sink_failures.get_or_create(&SinkLabel { sink }).inc();
     }
 
     /// Begins to measure a request.
@@ -422,6 +455,7 @@ mod tests {
         let words: BTreeSet<&str> = text.split('"').skip(1).step_by(2).collect();
         let known = OPERATIONS.iter().map(|(_, word)| *word).chain(OUTCOMES.iter().map(|(_, word)| *word));
         let known = known.chain(CHANNELS.iter().map(|(_, word)| *word));
+        let known = known.chain(device_kinds());
         let known = known.chain(NOTICE_OUTCOMES.iter().map(|(_, word)| *word));
         let known = known.chain(tokens::CLASSES.iter().map(|(_, word)| *word)).chain(people::STATES);
         let known = known.chain(door::REASONS.iter().map(|(_, word)| *word));

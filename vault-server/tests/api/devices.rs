@@ -64,6 +64,9 @@ async fn the_api_cannot_make_the_server_write_elsewhere() {
         ("socket", json!({"address": "/run/other.sock", "socket_type": "unix"})),
         ("socket", json!({})),
         ("http", json!({})),
+        ("syslog", json!({"address": "127.0.0.1:1"})),
+        ("webhook", json!({"url": "http://127.0.0.1:1/"})),
+        ("webhook", json!({"url": "file:///etc/passwd"})),
     ] {
         vault.expect(400, "POST", "sys/audit/bad", Some(json!({"type": kind, "options": options}))).await;
     }

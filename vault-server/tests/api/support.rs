@@ -123,6 +123,7 @@ impl TestVault {
         let devices = DeviceRules {
             directory: Some(directory.path().to_owned()),
             addresses: vec![directory.path().join("device.sock").display().to_string()],
+            ..DeviceRules::default()
         };
         let driver = DriverSettings { devices, ..driver };
         let vault = Vault::open(storage, "memory", log, environment, driver).await.unwrap();

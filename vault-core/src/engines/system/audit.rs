@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{Call, Effect, Step};
-use crate::audit::{DEVICES_MAX, Device, Target, device_slot, hash_text};
+use crate::audit::{DEVICES_MAX, Device, device_slot, device_target, hash_text};
 use crate::engines::Change;
 use crate::path::RequestPath;
 use crate::question::{Answer, Question};
@@ -59,16 +59,17 @@ pub(super) fn enable(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) ->
         return Err(Refusal::invalid("there is one server, so that no device is local to it: leave 'local' out").into());
     }
     let options = texts(ask.options.unwrap_or_default())?;
-    let device = Device {
-        target: target(ask.kind.as_deref().unwrap_or_default(), &options)?,
+    let mut device = Device {
+        target: device_target(ask.kind.as_deref().unwrap_or_default(), &options)?,
         prefix: options.get("prefix").cloned().unwrap_or_default(),
         path,
         description: ask.description.unwrap_or_default(),
         options,
+        since: None,
     };
     // A device that cannot be opened is refused now rather than found to be silent when somebody needs it.
     match view.ask(Question::OpenDevice(device.target.clone()))? {
-        Answer::Done => {}
+        Answer::Opened(end) => device.since = Some(*end),
         Answer::Failed(reason) => return Err(Refusal::invalid(format!("the device cannot be used: {reason}")).into()),
         _ => return Err(Refusal::internal("a device was answered with something else").into()),
     }
@@ -114,55 +115,4 @@ fn texts(options: BTreeMap<String, Value>) -> Result<BTreeMap<String, String>, R
         _ => Err(Refusal::invalid(format!("option {name:?} needs a text"))),
     };
     options.into_iter().map(text).collect()
-}
-
-fn target(kind: &str, options: &BTreeMap<String, String>) -> Result<Target, Refusal> {
-    let option = |name: &str| options.get(name).map(String::as_str);
-    let needed = |name: &str| {
-        let given = option(name).filter(|text| !text.is_empty());
-        given.map(str::to_owned).ok_or_else(|| Refusal::invalid(format!("option {name:?} is needed")))
-    };
-    let mut known = vec!["prefix", "format", "log_raw", "hmac_accessor", "elide_list_responses"];
-    let target = match kind {
-        "file" => {
-            known.extend(["file_path", "path", "mode"]);
-            let path = option("file_path").or(option("path")).unwrap_or_default().to_owned();
-            if path.is_empty() {
-                return Err(Refusal::invalid("option \"file_path\" is needed"));
-            }
-            fixed(option("mode"), "mode", &["0600", "600"])?;
-            Target::File { path }
-        }
-        "socket" => {
-            known.extend(["address", "socket_type", "write_timeout"]);
-            let kind = option("socket_type").unwrap_or("tcp").to_owned();
-            fixed(Some(&kind), "socket_type", &["tcp", "udp", "unix"])?;
-            Target::Socket { kind, address: needed("address")? }
-        }
-        "syslog" => {
-            known.extend(["facility", "tag"]);
-            let facility = option("facility").unwrap_or("AUTH").to_uppercase();
-            fixed(Some(&facility), "facility", &["AUTH", "AUTHPRIV", "DAEMON", "USER", "LOCAL0", "LOCAL1", "LOCAL7"])?;
-            Target::Syslog { facility, tag: option("tag").unwrap_or("keyturn").to_owned() }
-        }
-        other => return Err(Refusal::invalid(format!("unknown type {other:?}: take file, socket or syslog"))),
-    };
-    if let Some(unknown) = options.keys().find(|name| !known.contains(&name.as_str())) {
-        return Err(Refusal::invalid(format!("option {unknown:?} is not known; {kind} knows {}", known.join(", "))));
-    }
-    fixed(option("format"), "format", &["json", ""])?;
-    fixed(option("log_raw"), "log_raw", &["false"])?;
-    fixed(option("hmac_accessor"), "hmac_accessor", &["true"])?;
-    fixed(option("elide_list_responses"), "elide_list_responses", &["false"])?;
-    Ok(target)
-}
-
-/// Checks an option that has only some values: what is copied is the log as it is, without a value in clear.
-fn fixed(given: Option<&str>, name: &str, allowed: &[&str]) -> Result<(), Refusal> {
-    match given {
-        Some(value) if !allowed.contains(&value) => {
-            Err(Refusal::invalid(format!("option {name:?} can be {}", allowed.join(", "))))
-        }
-        _ => Ok(()),
-    }
 }

@@ -1,62 +1,69 @@
 //! Copies the log to a socket whose address the settings list.
 
-use std::io::Write;
-use std::net::{TcpStream, ToSocketAddrs, UdpSocket};
-use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use super::{DeviceRules, Sink};
+use tokio::net::{UdpSocket, UnixStream};
 
-/// Longest wait for a connection, and for the other end to take lines.
-const WAIT_MAX: Duration = Duration::from_secs(5);
+use super::outbox::Batch;
+use super::stream::{self, CONNECT_MAX, Stream};
+use super::{DeviceRules, Doing, Sink, in_time};
 
 /// Longest line that one datagram carries.
 const DATAGRAM_BYTES_MAX: usize = 60_000;
 
-struct Stream<S: Write + Send>(S);
+/// How long after a datagram the other machine's refusal of it is waited for.
+const REFUSAL_WAIT: Duration = Duration::from_secs(1);
+
+/// Longest wait for the network to take one batch.
+const WRITE_MAX: Duration = Duration::from_secs(10);
 
 struct Datagrams(UdpSocket);
 
 /// Opens a socket of kind `tcp`, `udp` or `unix`.
-pub(super) fn open(kind: &str, address: &str, rules: &DeviceRules) -> Result<Box<dyn Sink>, String> {
-    if !rules.addresses.iter().any(|allowed| allowed == address) {
-        return Err("the address is not among devices_addresses under [audit]".to_owned());
-    }
-    let failed = |error: std::io::Error| error.to_string();
+pub(super) async fn open(kind: &str, address: &str, rules: &DeviceRules) -> Result<Box<dyn Sink>, String> {
+    stream::allowed(address, rules)?;
     match kind {
         "unix" => {
-            let stream = UnixStream::connect(address).map_err(failed)?;
-            stream.set_write_timeout(Some(WAIT_MAX)).map_err(failed)?;
-            Ok(Box::new(Stream(stream)))
+            let connection = in_time(CONNECT_MAX, UnixStream::connect(address)).await?;
+            Ok(Box::new(Stream::new(connection, lines)))
         }
         "udp" => {
-            let there = address.to_socket_addrs().map_err(failed)?.next().ok_or("the address has no host")?;
+            let there = in_time(CONNECT_MAX, tokio::net::lookup_host(address)).await?.next();
+            let there = there.ok_or("the address has no host")?;
             let here = if there.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
-            let socket = UdpSocket::bind(here).map_err(failed)?;
-            socket.connect(there).map_err(failed)?;
+            let socket = in_time(CONNECT_MAX, UdpSocket::bind(here)).await?;
+            in_time(CONNECT_MAX, socket.connect(there)).await?;
             Ok(Box::new(Datagrams(socket)))
         }
-        _ => {
-            let there = address.to_socket_addrs().map_err(failed)?.next().ok_or("the address has no host")?;
-            let stream = TcpStream::connect_timeout(&there, WAIT_MAX).map_err(failed)?;
-            stream.set_write_timeout(Some(WAIT_MAX)).map_err(failed)?;
-            Ok(Box::new(Stream(stream)))
-        }
+        _ => Ok(Box::new(Stream::new(stream::connect(address).await?, lines))),
     }
 }
 
-impl<S: Write + Send> Sink for Stream<S> {
-    fn write(&mut self, lines: &str) -> std::io::Result<()> {
-        self.0.write_all(lines.as_bytes())
-    }
+fn lines(batch: &Batch) -> Vec<u8> {
+    batch.text().into_owned().into_bytes()
+}
+
+/// Cuts a line that fits no datagram, which its missing end shows.
+pub(super) fn fitting(line: &[u8]) -> &[u8] {
+    line.get(..DATAGRAM_BYTES_MAX).unwrap_or(line)
 }
 
 impl Sink for Datagrams {
-    fn write(&mut self, lines: &str) -> std::io::Result<()> {
-        for line in lines.lines() {
-            // A line that fits no datagram is cut, which its missing end shows.
-            self.0.send(line.as_bytes().get(..DATAGRAM_BYTES_MAX).unwrap_or(line.as_bytes()))?;
-        }
-        Ok(())
+    fn write<'a>(&'a mut self, batch: &'a Batch) -> Doing<'a> {
+        Box::pin(in_time(WRITE_MAX, async {
+            for line in batch.text().lines() {
+                self.0.send(fitting(line.as_bytes())).await?;
+            }
+            Ok(())
+        }))
+    }
+
+    fn settles_after(&self) -> Duration {
+        REFUSAL_WAIT
+    }
+
+    fn settle(&mut self) -> Doing<'_> {
+        let refused = self.0.take_error();
+        Box::pin(async { refused.and_then(|error| error.map_or(Ok(()), Err)).map_err(|error| error.to_string()) })
     }
 }

@@ -1,14 +1,22 @@
 //! Copies the log to the system's logger (RFC 3164 over its local socket).
 
-use std::os::unix::net::UnixDatagram;
+use std::time::Duration;
 
-use super::Sink;
+use rustix::io::Errno;
+use tokio::net::UnixDatagram;
+
+use super::outbox::Batch;
+use super::socket::fitting;
+use super::{Doing, Sink, in_time};
 
 /// Where the system's logger listens.
 const LOGGER: &str = "/dev/log";
 
 /// The severity of a record: informational.
 const SEVERITY: u8 = 6;
+
+/// Longest wait for the logger to take one batch.
+const WRITE_MAX: Duration = Duration::from_secs(10);
 
 struct Logger {
     socket: UnixDatagram,
@@ -22,8 +30,8 @@ pub(super) fn open(facility: &str, tag: &str) -> Result<Box<dyn Sink>, String> {
     Ok(Box::new(Logger { socket, head: head(facility, tag) }))
 }
 
-/// Gives what each message begins with: its priority and its tag.
-fn head(facility: &str, tag: &str) -> String {
+/// Gives the priority of records from a facility (RFC 5424 section 6.2.1).
+pub(super) fn priority(facility: &str) -> u8 {
     let facility = match facility {
         "USER" => 1,
         "DAEMON" => 3,
@@ -33,14 +41,36 @@ fn head(facility: &str, tag: &str) -> String {
         "LOCAL7" => 23,
         _ => 4,
     };
+    facility * 8 + SEVERITY
+}
+
+/// Gives what each message begins with: its priority and its tag.
+fn head(facility: &str, tag: &str) -> String {
     let tag: String =
         tag.chars().filter(|c| c.is_ascii_graphic() && !matches!(c, '<' | '>' | ':' | '[')).take(32).collect();
-    format!("<{}>{tag}: ", facility * 8 + SEVERITY)
+    format!("<{}>{tag}: ", priority(facility))
+}
+
+impl Logger {
+    /// Sends one message; what the logger's socket cannot carry is cut, since it would keep all others waiting for ever.
+    async fn send(&self, message: &[u8]) -> std::io::Result<()> {
+        match self.socket.send(message).await {
+            Err(error) if Errno::from_io_error(&error) == Some(Errno::MSGSIZE) => {
+                self.socket.send(fitting(message)).await.map(drop)
+            }
+            sent => sent.map(drop),
+        }
+    }
 }
 
 impl Sink for Logger {
-    fn write(&mut self, lines: &str) -> std::io::Result<()> {
-        lines.lines().try_for_each(|line| self.socket.send(format!("{}{line}", self.head).as_bytes()).map(drop))
+    fn write<'a>(&'a mut self, batch: &'a Batch) -> Doing<'a> {
+        Box::pin(in_time(WRITE_MAX, async {
+            for line in batch.lines() {
+                self.send(format!("{}{}{line}", self.head, batch.prefix()).as_bytes()).await?;
+            }
+            Ok(())
+        }))
     }
 }
 
