@@ -12,6 +12,7 @@ use vault_core::engines::{Effect, Follow, Surroundings};
 use vault_core::flow::{
     Completed, Denied, Identified, Pending, Permitted, Plan, Recorded, Recording, Settled, Target, Undecided,
 };
+use vault_core::limits::{self, Metric};
 use vault_core::network::Network;
 use vault_core::policy::IdentityFacts;
 use vault_core::quota::{self, Verdict};
@@ -64,8 +65,12 @@ impl Vault {
         answer.unwrap_or_else(|| Err(busy()))
     }
 
-    /// Waits for the turn of a write, where the engine has writers of one path take turns.
-    async fn turn(&self, open: &Open, rules: &Generation, request: &Request) -> Option<OwnedMutexGuard<()>> {
+    /// Waits for the turn of a write, where the engine has writers of one path take turns, or of a read that is counted.
+    async fn turn(&self, open: &Open, rules: &Generation, identified: &Identified) -> Option<OwnedMutexGuard<()>> {
+        let request = identified.request();
+        if let Some(counted) = limits::turn(&rules.tables, identified) {
+            return open.stripes.lock(&counted).await;
+        }
         if matches!(request.operation, Operation::Read | Operation::List) {
             return None;
         }
@@ -101,7 +106,7 @@ impl Vault {
             Ok(identified) => identified,
             Err(denied) => return Err(self.deny(&open, denied).await),
         };
-        let turn = self.turn(&open, &rules, identified.request()).await;
+        let turn = self.turn(&open, &rules, &identified).await;
         let rules = open.rules.current(self.storage.as_ref(), &open.unsealed).await?;
         let permitted = match self.permit(&open, &rules, identified).await? {
             Ok(permitted) => permitted,
@@ -254,6 +259,9 @@ impl Vault {
     }
 
     async fn deny(&self, open: &Open, denied: Denied) -> Refusal {
+        if let Some(breach) = denied.breach() {
+            self.metrics.limit_refused(breach.metric);
+        }
         let record = denied.record(open.barrier().audit_values());
         match self.log.append_durable(record).await {
             Ok(durable) => denied.into_refusal(&durable),
@@ -312,8 +320,21 @@ impl Vault {
             Err(refusal) => completed.into_recorded().refuse(refusal),
         };
         let follow = completed.take_follow();
+        let breached = completed.breach().map(|breach| breach.metric);
         if let Some(record) = completed.record(open.barrier().audit_values(), self.environment.now()) {
-            self.log.append(record);
+            match breached {
+                // That a limit refused is durable before it is answered, as a denial is. A login is refused with the trace of any
+                // other that fails.
+                Some(metric) if metric != Metric::FailedLoginsPerHour => {
+                    if let Err(error) = self.log.append_durable(record).await {
+                        return Attempt::Done(Err(log_refusal(&error)));
+                    }
+                }
+                _ => self.log.append(record),
+            }
+        }
+        if let Some(metric) = breached {
+            self.metrics.limit_refused(metric);
         }
         if seal {
             drop(open);
@@ -355,6 +376,10 @@ impl Vault {
                     if !self.settings.channels.is_empty() {
                         self.deliver.notify_one();
                     }
+                    Ok(())
+                }
+                Effect::CanaryRead => {
+                    self.metrics.canary_reads.inc();
                     Ok(())
                 }
                 Effect::Seal => Ok(()),

@@ -78,6 +78,7 @@ impl Vault {
                 if let Some(open) = open {
                     self.collect_tokens(&open).await?;
                     self.purge_given_up(&open).await?;
+                    self.sweep_limits(&open).await?;
                 }
                 self.watch_custodians().await
             }

@@ -17,6 +17,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use vault_core::custody::{Health, Limit};
+use vault_core::limits::Metric as LimitMetric;
 use vault_core::question::MetricsFormat;
 use vault_core::refusal::{Class, Refusal};
 use vault_core::request::Operation;
@@ -92,6 +93,18 @@ struct NoticeLabels {
     outcome: &'static str,
 }
 
+const LEVELS: [&str; 2] = ["soft", "hard"];
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct LevelLabel {
+    level: &'static str,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct MetricLabel {
+    metric: &'static str,
+}
+
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 struct RequestLabels {
     operation: &'static str,
@@ -128,6 +141,12 @@ pub(crate) struct Metrics {
     notices: [[Counter; NOTICE_OUTCOMES.len()]; CHANNELS.len()],
     /// Notices in the outbox.
     pub(crate) notices_waiting: Gauge,
+    limits_breached: [Gauge; LEVELS.len()],
+    limit_refusals: [Counter; LimitMetric::ALL.len()],
+    /// Reads of canaries.
+    pub(crate) canary_reads: Counter,
+    /// When the last snapshot was begun that was taken to its end.
+    pub(crate) backup_last_time: Gauge,
     custodians: Gauge,
     custodians_overdue: Gauge,
     /// 0 kept, 1 soft, 2 hard.
@@ -154,6 +173,8 @@ impl Metrics {
         let request_seconds = Family::<OperationLabel, Histogram>::new_with_constructor(durations);
         let commits = Family::<OutcomeLabel, Counter>::default();
         let notices = Family::<NoticeLabels, Counter>::default();
+        let limits_breached = Family::<LevelLabel, Gauge>::default();
+        let limit_refusals = Family::<MetricLabel, Counter>::default();
         let made = Self {
             requests: OPERATIONS.map(|(_, operation)| {
                 OUTCOMES.map(|(_, outcome)| requests.get_or_create_owned(&RequestLabels { operation, outcome }))
@@ -171,6 +192,11 @@ impl Metrics {
                 NOTICE_OUTCOMES.map(|(_, outcome)| notices.get_or_create_owned(&NoticeLabels { channel, outcome }))
             }),
             notices_waiting: Gauge::default(),
+            limits_breached: LEVELS.map(|level| limits_breached.get_or_create_owned(&LevelLabel { level })),
+            limit_refusals: LimitMetric::ALL
+                .map(|metric| limit_refusals.get_or_create_owned(&MetricLabel { metric: metric.word() })),
+            canary_reads: Counter::default(),
+            backup_last_time: Gauge::default(),
             custodians: Gauge::default(),
             custodians_overdue: Gauge::default(),
             custody_limit: Gauge::default(),
@@ -191,6 +217,12 @@ impl Metrics {
         registry.register("unseal_shares_refused", "Shares that were refused", made.shares_refused.clone());
         registry.register("notices", "Tries to deliver notices, by how they ended", notices);
         registry.register("notices_waiting", "Notices in the outbox", made.notices_waiting.clone());
+        let help = "Limits that people were told of and that are still gone beyond";
+        registry.register("limits_breached", help, limits_breached);
+        registry.register("limit_refusals", "Acts that hard limits refused", limit_refusals);
+        registry.register("canary_reads", "Reads of canaries", made.canary_reads.clone());
+        let help = "When the last snapshot was begun that was taken to its end, since 1970; 0 for never";
+        registry.register_with_unit("backup_last_time", help, Unit::Seconds, made.backup_last_time.clone());
         registry.register("custodians", "Custodians of the shares in force", made.custodians.clone());
         let help = "Custodians who have not checked in for too long";
         registry.register("custodians_overdue", help, made.custodians_overdue.clone());
@@ -222,6 +254,21 @@ impl Metrics {
             && let Some(counter) = self.notices.get(channel).and_then(|outcomes| outcomes.get(outcome))
         {
             counter.inc();
+        }
+    }
+
+    /// Counts an act that a hard limit refused.
+    pub(crate) fn limit_refused(&self, metric: LimitMetric) {
+        let position = LimitMetric::ALL.iter().position(|own| *own == metric);
+        if let Some(counter) = position.and_then(|position| self.limit_refusals.get(position)) {
+            counter.inc();
+        }
+    }
+
+    /// Shows how many limits are gone beyond, softly and hard.
+    pub(crate) fn limits_breached(&self, counts: [i64; LEVELS.len()]) {
+        for (gauge, count) in self.limits_breached.iter().zip(counts) {
+            gauge.set(count);
         }
     }
 
@@ -357,6 +404,7 @@ mod tests {
         let known = OPERATIONS.iter().map(|(_, word)| *word).chain(OUTCOMES.iter().map(|(_, word)| *word));
         let known = known.chain(CHANNELS.iter().map(|(_, word)| *word));
         let known = known.chain(NOTICE_OUTCOMES.iter().map(|(_, word)| *word));
+        let known = known.chain(LEVELS).chain(LimitMetric::ALL.map(LimitMetric::word));
         let known: BTreeSet<&str> = known.chain(COMMIT_OUTCOMES.iter().map(|(_, word)| *word)).collect();
         let is_bound = |word: &&str| word.parse::<f64>().is_ok() || *word == "+Inf" || *word == crate::VERSION;
         let strange: Vec<_> = words.difference(&known).filter(|word| !is_bound(word)).collect();

@@ -84,6 +84,12 @@ impl Engine for Transit {
         &ROUTES
     }
 
+    fn secret(&self, _: &Mount, below: &str) -> Option<String> {
+        let below = below.strip_suffix('/').unwrap_or(below);
+        let (endpoint, rest) = below.split_once('/')?;
+        (matches!(endpoint, "export" | "backup") && !rest.is_empty()).then(|| below.to_owned())
+    }
+
     fn existence(&self, call: &Call<'_>) -> Option<Slot> {
         let name = call.path.strip_suffix('/').unwrap_or(call.path).strip_prefix("encrypt/")?;
         Some(record::slot(call, name))

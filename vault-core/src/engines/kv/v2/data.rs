@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::record::{Metadata, VALUE_VERSION, Version};
-use super::{config, metadata_root, patch as merge, version_slot};
+use super::{config, metadata_root, patch as merge, secret_at, version_slot};
 use crate::engines::{Call, Change, Step, tree};
+use crate::limits;
 use crate::record_format;
 use crate::refusal::Refusal;
 use crate::reply::{Content, Reply};
@@ -58,6 +59,7 @@ pub(super) fn wanted(call: &Call<'_>, path: &str, view: &mut View) -> Result<(Me
     let metadata = Metadata::decode(&opened.payload)?;
     let number = if asked == 0 { metadata.current } else { asked };
     let version = *metadata.versions.get(&number).ok_or_else(Refusal::missing)?;
+    limits::check_secret_age(call, &secret_at(path), version.created_at)?;
     Ok((metadata, number, version))
 }
 
@@ -68,7 +70,7 @@ pub(super) fn read(call: &Call<'_>, path: &str, view: &mut View) -> Result<Step,
         return Ok(Step::answer(Reply::Gone(spliced(b"null", &described)?)));
     }
     let value = value(call, path, number, view)?;
-    Ok(Step::answer(Reply::Content(spliced(value, &described)?)))
+    Ok(Step::answer(Reply::Content(spliced(value, &described)?)).written_at(version.created_at))
 }
 
 /// Gives the JSON text of a version.
