@@ -21,7 +21,7 @@ impl Vault {
         let teller = Teller { names, now: self.environment.now(), vault: open.barrier().vault(), tells };
         match rules.tables.limits().upkeep().backup {
             Some(backup) => {
-                self.metrics.backup_last_time.set(backup.taken_at.map_or(0, Timestamp::unix_seconds)).pipe()
+                self.metrics.backup_last_time.set(backup.taken_at.map_or(0, Timestamp::unix_seconds));
             }
             None => self.note_backup(open, None).await?,
         }

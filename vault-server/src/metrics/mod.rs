@@ -310,6 +310,10 @@ pub(crate) struct Measured<'a> {
 impl Measured<'_> {
     /// Counts how the request ended.
     pub(crate) fn ended<T>(mut self, result: &Result<T, Refusal>) {
+        if result.as_ref().is_err_and(|refusal| refusal.breach.is_some()) {
+            self.outcome = Outcome::Refused;
+            return;
+        }
         self.outcome = match result.as_ref().map_err(|refusal| refusal.class) {
             Ok(_) => Outcome::Answered,
             Err(Class::Denied) => Outcome::Denied,

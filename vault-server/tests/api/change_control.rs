@@ -88,7 +88,7 @@ impl Service {
         explainer.events().iter().map(|event| event.what.clone()).collect()
     }
 
-    async fn approve(&self, name: &str, id: &str) -> Value {
+    pub(crate) async fn approve(&self, name: &str, id: &str) -> Value {
         let token = self.login(name).await;
         let statement = self.seen(&token, id).await["statement"].as_str().unwrap().to_owned();
         let body = self.signed(APPROVAL_PAYLOAD_TYPE, &statement, &[name]);

@@ -23,6 +23,7 @@ mod flow;
 mod house;
 mod identity;
 mod leases;
+mod limits;
 mod metrics;
 mod notices;
 mod oidc;

@@ -27,15 +27,15 @@ use crate::support::TestVault;
 const WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// What a webhook was sent.
-struct Posted {
+pub(crate) struct Posted {
     authorization: Option<String>,
-    body: Value,
+    pub(crate) body: Value,
 }
 
 /// A server that notes what it is sent. It answers with each status in turn, and from then on with the last.
-struct Listener {
+pub(crate) struct Listener {
     url: String,
-    posted: mpsc::UnboundedReceiver<Posted>,
+    pub(crate) posted: mpsc::UnboundedReceiver<Posted>,
 }
 
 struct Script {
@@ -57,7 +57,7 @@ async fn note(State(script): State<Arc<Script>>, headers: HeaderMap, body: Bytes
 }
 
 impl Listener {
-    async fn start(statuses: &[u16]) -> Self {
+    pub(crate) async fn start(statuses: &[u16]) -> Self {
         let (sender, posted) = mpsc::unbounded_channel();
         let script = Script { statuses: statuses.to_vec(), answered: AtomicUsize::new(0), posted: sender };
         let app = axum::Router::new().fallback(note).with_state(Arc::new(script));
@@ -67,14 +67,14 @@ impl Listener {
         Self { url, posted }
     }
 
-    async fn next(&mut self) -> Posted {
+    pub(crate) async fn next(&mut self) -> Posted {
         tokio::time::timeout(WAIT_MAX, self.posted.recv())
             .await
             .unwrap_or_else(|_| panic!("nothing is posted"))
             .unwrap()
     }
 
-    fn settings(&self) -> NoticeSettings {
+    pub(crate) fn settings(&self) -> NoticeSettings {
         NoticeSettings { webhook: vec![webhook(&self.url)], ..NoticeSettings::default() }
     }
 }
@@ -98,7 +98,7 @@ async fn house_over(storage: Arc<dyn Storage>, settings: &NoticeSettings) -> Hou
 }
 
 /// Waits until metrics say something.
-async fn until(vault: &TestVault, series: &str, value: &str) {
+pub(crate) async fn until(vault: &TestVault, series: &str, value: &str) {
     until_it_is(vault, series, &|seen| seen == value).await;
 }
 

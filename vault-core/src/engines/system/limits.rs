@@ -173,6 +173,7 @@ fn grounds(call: &Call<'_>, until: Option<&Value>, reason: Option<String>) -> Re
         Sender::Stewards(_) => "stewards together".to_owned(),
         Sender::Stranger => return Err(Refusal::denied()),
     };
-    let reason = reason.or_else(|| call.request.reason.clone()).unwrap_or_default();
-    Ok(Grounds { until: until.filter(|until| !until.is_null()).map(moment).transpose()?, reason, by })
+    let until = until.filter(|until| !until.is_null()).map(moment).transpose()?;
+    // The reason is part of what people agree to; that of the header is not there any more when the request is made again.
+    Ok(Grounds { until, reason: reason.unwrap_or_default(), by })
 }
