@@ -107,7 +107,8 @@ pub(crate) async fn run(command: Command, global: &Global) -> Result<(), Failure
 /// Raises a hard limit; none takes it away.
 async fn raise(name: &str, hard: Option<u64>, span: &str, global: &Global) -> Result<(), Failure> {
     let reason = global.reason.clone();
-    let reason = reason.ok_or_else(|| Failure::usage("say why, for those who agree and for the record: --reason TEXT"))?;
+    let reason =
+        reason.ok_or_else(|| Failure::usage("say why, for those who agree and for the record: --reason TEXT"))?;
     let span = Span::parse(span).map_err(|error| Failure::usage(format!("--for: {error}")))?;
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).context("the clock")?;
     let body = json!({ "hard": hard, "until": now.as_secs().saturating_add(span.0), "reason": reason });
@@ -117,7 +118,8 @@ async fn raise(name: &str, hard: Option<u64>, span: &str, global: &Global) -> Re
 
 fn summary(limit: &Value) -> String {
     let text = |name: &str| limit.get(name).map(output::text).unwrap_or_default();
-    let bound = |name: &str| limit.get(name).filter(|value| !value.is_null()).map_or_else(|| "-".to_owned(), output::text);
+    let bound =
+        |name: &str| limit.get(name).filter(|value| !value.is_null()).map_or_else(|| "-".to_owned(), output::text);
     let path = one_line(&text("path"));
     let path = if path.is_empty() { String::new() } else { format!(" of {path}") };
     let raised = limit.get("raised").and_then(|raised| raised.get("until")).map(output::text);

@@ -10,7 +10,7 @@ use crate::mounts::Tables;
 use crate::view::{Interrupt, View};
 
 /// The metrics that reads are counted by.
-const OF_READS: [Metric; 2] = [Metric::ReadsPerHour, Metric::DistinctSecretsPerDay];
+pub(super) const OF_READS: [Metric; 2] = [Metric::ReadsPerHour, Metric::DistinctSecretsPerDay];
 
 /// Counts one act of a subject under every limit on a metric that holds for a path, and gives the changes that do so.
 ///
@@ -88,6 +88,9 @@ fn is_counted(tables: &Tables, path: &str) -> bool {
 
 /// Names what readers take turns by, so that those who count on the same rows do not meet; none for what is not counted.
 pub fn turn(tables: &Tables, identified: &Identified) -> Option<String> {
+    if OF_READS.iter().all(|metric| !tables.limits().has(*metric)) {
+        return None;
+    }
     let request = identified.request();
     let (target, below) = Target::find(tables, request.path.as_str())?;
     let below = secret_of(target.engine, &target.mount, request.operation, below)?;

@@ -4,9 +4,9 @@ use rand_core::CryptoRng;
 
 use super::count::count_read;
 use super::tally::Opened;
-use super::{Breach, Level, Metric, Rule, Subject, Teller, canary, upkeep};
-use crate::auth::Sender;
+use super::{Breach, Level, Limit, Metric, Rule, Subject, Teller, canary, upkeep};
 use crate::auth::token::Origin;
+use crate::auth::{Identity, Sender};
 use crate::engines::{Call, Change, Effect, Engine, Step, find};
 use crate::mounts::Mount;
 use crate::refusal::Refusal;
@@ -25,8 +25,7 @@ pub(crate) fn guard(
     rng: &mut dyn CryptoRng,
     dispatch: fn(&Call<'_>, &mut View, &mut dyn CryptoRng) -> Result<Step, Interrupt>,
 ) -> Result<Step, Interrupt> {
-    let secret =
-        find(&call.mount.kind).and_then(|engine| secret_of(engine, call.mount, call.request.operation, call.path));
+    let secret = if call.tables.limits().watches_reads() { secret(call) } else { None };
     let secret = secret.as_deref();
     let outcome = match decide(call, secret, view, rng, dispatch) {
         Err(Interrupt::Fetch) => return Err(Interrupt::Fetch),
@@ -74,8 +73,8 @@ fn decide(
     let mut step = dispatch(call, view, rng)?;
     let Ok(Reply::Content(content)) = &step.outcome else { return Ok(step) };
     let mut changes = tell_of_ttl(call, content, view)?;
-    if let (Some(below), Some(written_at)) = (secret, step.written_at) {
-        changes.extend(tell_of_age(call, below, written_at, view)?);
+    if let Some(written_at) = step.written_at {
+        changes.extend(tell_of_age(call, written_at, view)?);
     }
     changes.extend(counted);
     if !changes.is_empty() {
@@ -83,6 +82,10 @@ fn decide(
         step.effects.push(Effect::DeliverNotices);
     }
     Ok(step)
+}
+
+fn secret(call: &Call<'_>) -> Option<String> {
+    secret_of(find(&call.mount.kind)?, call.mount, call.request.operation, call.path)
 }
 
 /// Finds the secret that a call gives out, named by its path below the mount.
@@ -138,8 +141,11 @@ fn tell_of_ttl(call: &Call<'_>, content: &Content, view: &mut View) -> Result<Ve
     let Some(grant) = content.auth.as_ref().filter(|_| call.mount.kind != "system") else { return Ok(Vec::new()) };
     let path = call.request.path.as_str();
     let ttl = if grant.lease_duration.is_zero() { u64::MAX } else { grant.lease_duration.0 };
-    let key = grant.entity.map_or_else(String::new, |entity| entity.to_string());
-    let subject = Subject { key: format!("{key}\0{path}"), name: String::new(), path: path.to_owned() };
+    // Not by the entity of the token: one that the login makes is drawn anew each time that this runs.
+    let asker = call.sender.identity().and_then(Identity::entity);
+    let key = asker.map_or_else(String::new, |entity| entity.id.to_string());
+    let name = asker.map_or_else(String::new, |entity| entity.name.clone());
+    let subject = Subject { key: format!("{key}\0{path}"), name, path: path.to_owned() };
     let mut changes = Vec::new();
     for rule in call.tables.limits().of(Metric::TokenTtlSeconds, path) {
         let limit = &rule.limit;
@@ -158,15 +164,25 @@ fn age_subject(call: &Call<'_>, below: &str) -> Subject {
     Subject { key: format!("{}/{below}", call.mount.id), name: String::new(), path }
 }
 
-/// Refuses to open a version that is too old; an engine that knows when its secrets were written asks before it opens one.
+/// Refuses to open a version that is too old; an engine that knows when its secrets were written asks before it opens one. `below` names
+/// the secret as [`Engine::secret`] does.
 ///
 /// # Errors
 /// Refuses what is beyond a hard limit.
-pub(crate) fn check_secret_age(call: &Call<'_>, below: &str, written_at: Timestamp) -> Result<(), Refusal> {
-    let subject = age_subject(call, below);
-    for rule in call.tables.limits().of(Metric::SecretAgeDays, &subject.path) {
-        let Some(hard) = rule.limit.hard_at(call.now) else { continue };
-        if call.now > Metric::SecretAgeDays.ends_at(written_at, hard) {
+pub(crate) fn check_secret_age(
+    call: &Call<'_>,
+    below: impl FnOnce() -> String,
+    written_at: Timestamp,
+) -> Result<(), Refusal> {
+    let limits = call.tables.limits();
+    let beyond = |limit: &Limit| limit.hard_at(call.now).filter(|hard| is_older(call, written_at, *hard));
+    // Hardly any secret is too old: nothing is made for the others.
+    if !limits.on(Metric::SecretAgeDays).any(|rule| beyond(&rule.limit).is_some()) {
+        return Ok(());
+    }
+    let subject = age_subject(call, &below());
+    for rule in limits.of(Metric::SecretAgeDays, &subject.path) {
+        if let Some(hard) = beyond(&rule.limit) {
             let age = Metric::SecretAgeDays.age(written_at, call.now);
             return Err(Breach::new(&rule.limit, subject.clone(), age, hard).refuse(call, None));
         }
@@ -174,15 +190,23 @@ pub(crate) fn check_secret_age(call: &Call<'_>, below: &str, written_at: Timesta
     Ok(())
 }
 
-fn tell_of_age(call: &Call<'_>, below: &str, written_at: Timestamp, view: &mut View) -> Result<Vec<Change>, Interrupt> {
-    let subject = age_subject(call, below);
-    let mut changes = Vec::new();
-    for rule in call.tables.limits().of(Metric::SecretAgeDays, &subject.path) {
-        let Some(soft) = rule.limit.soft else { continue };
-        if call.now > Metric::SecretAgeDays.ends_at(written_at, soft) {
+fn tell_of_age(call: &Call<'_>, written_at: Timestamp, view: &mut View) -> Result<Vec<Change>, Interrupt> {
+    let limits = call.tables.limits();
+    let beyond = |limit: &Limit| limit.soft.filter(|soft| is_older(call, written_at, *soft));
+    if !limits.on(Metric::SecretAgeDays).any(|rule| beyond(&rule.limit).is_some()) {
+        return Ok(Vec::new());
+    }
+    let Some(below) = secret(call) else { return Ok(Vec::new()) };
+    let (subject, mut changes) = (age_subject(call, &below), Vec::new());
+    for rule in limits.of(Metric::SecretAgeDays, &subject.path) {
+        if let Some(soft) = beyond(&rule.limit) {
             let age = Metric::SecretAgeDays.age(written_at, call.now);
             changes.extend(tell_once(call, rule, &subject, (Level::Soft, age, soft), view)?);
         }
     }
     Ok(changes)
+}
+
+fn is_older(call: &Call<'_>, written_at: Timestamp, days: u64) -> bool {
+    call.now > Metric::SecretAgeDays.ends_at(written_at, days)
 }

@@ -109,11 +109,25 @@ impl Limits {
 
     /// Lists the limits on a metric that hold for a path.
     pub(crate) fn of<'a>(&'a self, metric: Metric, path: &'a str) -> impl Iterator<Item = &'a Rule> {
-        self.rules.get(&metric).into_iter().flatten().filter(move |rule| rule.holds_for(path))
+        self.on(metric).filter(move |rule| rule.holds_for(path))
+    }
+
+    fn on(&self, metric: Metric) -> impl Iterator<Item = &Rule> {
+        self.rules.get(&metric).into_iter().flatten()
+    }
+
+    /// Tells whether there is any limit on a metric.
+    fn has(&self, metric: Metric) -> bool {
+        self.rules.contains_key(&metric)
+    }
+
+    /// Tells whether it matters which secret a read gives out.
+    fn watches_reads(&self) -> bool {
+        !self.canaries.is_empty() || count::OF_READS.iter().any(|metric| self.has(*metric))
     }
 
     fn is_canary(&self, mount: MountId, below: &str) -> bool {
-        !self.canaries.is_empty() && self.canaries.contains(&(mount, below.to_owned()))
+        self.canaries.contains(&(mount, below.to_owned()))
     }
 
     /// Lists canaries: their mounts and the paths below these.

@@ -381,6 +381,34 @@ proptest! {
         prop_assert_eq!(resolved, breaches);
     }
 
+    /// However a limit is written without grounds, it never allows more than it did; and whatever was raised ends.
+    #[test]
+    fn what_is_written_without_grounds_never_raises(
+        first in 1_u64..20,
+        writes in prop::collection::vec((prop::option::of(0_u64..25), any::<bool>(), 1_u64..5000, 0_u64..3000), 0..12),
+    ) {
+        let mut own = limit("x", Metric::ReadsPerHour, "*", None, Some(first));
+        let (mut base, mut raised, mut now) = (first, None::<(Option<u64>, Timestamp)>, START);
+        for (value, has_grounds, span, pause) in writes {
+            now = now.after(Span(pause));
+            let wanted = value.map_or(Wanted::Nothing, Wanted::Value);
+            let given = if has_grounds { grounds(now, Span(span)) } else { Grounds::default() };
+            let written = own.set_hard(wanted, given, now).is_ok();
+            let lowers = value.is_some_and(|value| value <= base);
+            prop_assert_eq!(written, value != Some(0) && (lowers || has_grounds));
+            match (written, lowers) {
+                (true, true) => (base, raised) = (value.unwrap_or(base), None),
+                (true, false) => raised = Some((value, now.after(Span(span)))),
+                (false, _) => {}
+            }
+            for later in [now, now.after(Span(2000)), now.after(RAISE_SPAN_MAX)] {
+                let due = raised.filter(|(_, until)| later < *until).map_or(Some(base), |(hard, _)| hard);
+                prop_assert_eq!(own.hard_at(later), due);
+            }
+        }
+        prop_assert!(base <= first);
+    }
+
     #[test]
     fn no_row_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let payload = SecretBytes::new([vec![1], bytes].concat());

@@ -45,7 +45,12 @@ async fn of_many_readers_at_once_exactly_as_many_pass_as_the_hard_limit_says() {
     vault.expect(200, "PUT", "secret/data/a", Some(json!({"data": {"x": "1"}}))).await;
     for (hour, hard) in (0..).zip([1_usize, 10, 50]) {
         vault.clock.advance_seconds(hour * HOUR);
-        limit(&vault, &format!("of-{hard}"), json!({"metric": "reads_per_hour", "path": "secret/data/*", "hard": hard})).await;
+        limit(
+            &vault,
+            &format!("of-{hard}"),
+            json!({"metric": "reads_per_hour", "path": "secret/data/*", "hard": hard}),
+        )
+        .await;
         let readers = (0..64).map(|_| {
             let vault = Arc::clone(&vault);
             tokio::spawn(async move { vault.call("GET", "secret/data/a", &vault.root, None).await })
@@ -79,8 +84,9 @@ async fn what_was_counted_still_counts_after_a_restart() {
     let refused = second.expect(429, "GET", "kv/a", None).await;
     assert!(error(&refused).contains("keyturn limit raise reads"), "{refused}");
     let log = second.audit();
-    let denied = log.iter().filter(|line| line.to_string().contains("3 reads in an hour are allowed"));
-    assert_eq!(denied.count(), 1, "the refusal is on record");
+    let due = json!({"name": "reads", "metric": "reads_per_hour", "value": 4, "bound": 3});
+    let refused = log.iter().filter(|line| line["limit"] == due && line["class"] == json!("busy"));
+    assert_eq!(refused.count(), 1, "the refusal is on record");
     until(&second, "keyturn_limit_refusals_total{metric=\"reads_per_hour\"}", "1").await;
     second.clock.advance_seconds(HOUR);
     second.expect(200, "GET", "kv/a", None).await;
@@ -162,8 +168,14 @@ async fn a_hard_limit_is_raised_for_a_time_and_the_old_one_comes_back() {
 #[tokio::test]
 async fn in_service_nobody_alone_raises_a_hard_limit() {
     let service = Service::new().await;
-    write(&service.vault, &service.people, 40, "sys/limits/ttl", json!({"metric": "token_ttl_seconds", "path": "auth/token/*", "hard": 60}))
-        .await;
+    write(
+        &service.vault,
+        &service.people,
+        40,
+        "sys/limits/ttl",
+        json!({"metric": "token_ttl_seconds", "path": "auth/token/*", "hard": 60}),
+    )
+    .await;
     let alice = service.login("alice").await;
     let create = async |status| {
         let body = Some(json!({"ttl": "2m", "policies": ["default"]}));
@@ -182,7 +194,8 @@ async fn in_service_nobody_alone_raises_a_hard_limit() {
     assert_eq!((&seen["data"]["hard_now"], &seen["data"]["raised"]["reason"]), (&json!(300), &json!("a long job")));
     service.vault.clock.advance_seconds(HOUR);
     create(400).await;
-    for (method, path) in [("DELETE", "sys/limits/ttl"), ("POST", "sys/canaries/kv/a"), ("DELETE", "sys/canaries/kv/a")] {
+    for (method, path) in [("DELETE", "sys/limits/ttl"), ("POST", "sys/canaries/kv/a"), ("DELETE", "sys/canaries/kv/a")]
+    {
         let (_, answer) = service.vault.call(method, path, &alice, None).await;
         assert!(answer["errors"].is_array(), "{method} {path}: not without a reason and others: {answer}");
     }
@@ -267,11 +280,41 @@ async fn a_request_that_has_waited_for_too_long_is_neither_agreed_to_nor_used() 
 }
 
 #[tokio::test]
+async fn a_request_that_waits_for_long_is_told_of_until_somebody_decides() {
+    let mut listener = Listener::start(&[200]).await;
+    let telling = TestVault::telling(Arc::new(MemoryStorage::default()), &listener.settings()).await.furnished().await;
+    let house = House::furnish(telling, &format!("{ONE} ttl = \"100h\"")).await;
+    let (_, id) = house.ask(&house.login("ann").await, "GET", "secret/data/prod/root", None).await;
+    assert_eq!(listener.next().await.body["event"], json!("waits"));
+    house.vault.clock.advance_seconds(24 * HOUR + 1);
+    let soft = "keyturn_limits_breached{level=\"soft\"}";
+    for _ in 0..2 {
+        sweep(&house.vault, soft, "1").await;
+    }
+    let told = listener.next().await.body;
+    assert_eq!(
+        (&told["event"], &told["limit"], &told["subject"]),
+        (&json!("limit_breached"), &json!("pending-age"), &json!("ann"))
+    );
+    let reason = Some(json!({"reason": "too late"}));
+    house.vault.expect_as(&house.login("ben").await, 204, "POST", &format!("sys/requests/{id}/deny"), reason).await;
+    assert_eq!(listener.next().await.body["event"], json!("denied"));
+    sweep(&house.vault, soft, "0").await;
+    let resolved = listener.next().await.body;
+    assert_eq!((&resolved["event"], &resolved["breach"]), (&json!("limit_resolved"), &told["breach"]));
+}
+
+#[tokio::test]
 async fn after_too_many_failures_in_an_hour_nobody_logs_in_and_nobody_learns_why() {
     let vault = TestVault::ready().await;
     vault.expect(204, "POST", "sys/auth/userpass", Some(json!({"type": "userpass"}))).await;
     vault.expect(204, "POST", "auth/userpass/users/ann", Some(json!({"password": "right"}))).await;
-    limit(&vault, "logins", json!({"metric": "failed_logins_per_hour", "path": "auth/userpass/*", "soft": 1, "hard": 3})).await;
+    limit(
+        &vault,
+        "logins",
+        json!({"metric": "failed_logins_per_hour", "path": "auth/userpass/*", "soft": 1, "hard": 3}),
+    )
+    .await;
     let login = async |status, password: &str| {
         vault.expect_as("", status, "POST", "auth/userpass/login/ann", Some(json!({ "password": password }))).await
     };
@@ -282,7 +325,8 @@ async fn after_too_many_failures_in_an_hour_nobody_logs_in_and_nobody_learns_why
     let right = login(400, "right").await;
     assert_eq!(wrong["errors"], right["errors"], "a stranger learns nothing");
     let log = vault.audit();
-    assert!(log.iter().any(|line| line.to_string().contains("3 failed logins in an hour are allowed")), "{:?}", log.last());
+    assert!(log.iter().any(|line| line["limit"]["name"] == json!("logins")), "{:?}", log.last());
+    sweep(&vault, "keyturn_limits_breached{level=\"hard\"}", "1").await;
     vault.clock.advance_seconds(HOUR);
     login(200, "right").await;
 }
@@ -357,12 +401,17 @@ async fn a_canary_answers_as_ever_and_each_read_of_it_is_told() {
     for _ in 0..3 {
         assert_eq!(read().await, before);
         let told = listener.next().await.body;
-        assert_eq!((&told["event"], &told["path"], &told["reader"]), (&json!("canary"), &json!("secret/data/trap"), &json!("root")));
+        assert_eq!(
+            (&told["event"], &told["path"], &told["reader"]),
+            (&json!("canary"), &json!("secret/data/trap"), &json!("root"))
+        );
         ids.insert(told["id"].to_string());
     }
     assert_eq!(ids.len(), 3);
     assert_eq!(bare(vault.expect(200, "GET", "secret/metadata/trap", None).await), bare(described));
-    let wrapped = http::Request::get("/v1/secret/data/trap").header("x-vault-token", &vault.root).header("x-vault-wrap-ttl", "60");
+    let wrapped = http::Request::get("/v1/secret/data/trap")
+        .header("x-vault-token", &vault.root)
+        .header("x-vault-wrap-ttl", "60");
     let (_, wrapped) = vault.send(wrapped.body(Body::empty()).unwrap()).await;
     assert!(wrapped["wrap_info"]["token"].is_string(), "{wrapped}");
     assert_eq!(listener.next().await.body["event"], json!("canary"));

@@ -59,7 +59,7 @@ pub(super) fn wanted(call: &Call<'_>, path: &str, view: &mut View) -> Result<(Me
     let metadata = Metadata::decode(&opened.payload)?;
     let number = if asked == 0 { metadata.current } else { asked };
     let version = *metadata.versions.get(&number).ok_or_else(Refusal::missing)?;
-    limits::check_secret_age(call, &secret_at(path), version.created_at)?;
+    limits::check_secret_age(call, || secret_at(path), version.created_at)?;
     Ok((metadata, number, version))
 }
 
