@@ -9,6 +9,7 @@ use crate::auth::token::Origin;
 use crate::auth::{Identity, Sender};
 use crate::engines::{Call, Change, Effect, Engine, Step, find};
 use crate::mounts::Mount;
+use crate::notice;
 use crate::refusal::Refusal;
 use crate::reply::{Content, Reply};
 use crate::request::Operation;
@@ -52,11 +53,15 @@ pub(crate) fn guard(
             Step::refuse(refusal, Vec::new())
         }
     };
-    if !changes.is_empty() {
-        step.changes.extend(changes);
-        effects.push(Effect::DeliverNotices);
-    }
+    step.changes.extend(changes);
     step.effects.extend(effects);
+    if call.tells && !step.changes.is_empty() && !step.effects.contains(&Effect::DeliverNotices) {
+        let outbox = notice::folder(call.names).id();
+        let is_notice = |change: &Change| matches!(change, Change::Put { slot, .. } if slot.key().folder() == outbox);
+        if step.changes.iter().any(is_notice) {
+            step.effects.push(Effect::DeliverNotices);
+        }
+    }
     Ok(step)
 }
 
@@ -76,11 +81,7 @@ fn decide(
     if let Some(written_at) = step.written_at {
         changes.extend(tell_of_age(call, written_at, view)?);
     }
-    changes.extend(counted);
-    if !changes.is_empty() {
-        step.changes.extend(changes);
-        step.effects.push(Effect::DeliverNotices);
-    }
+    step.changes.extend(changes.into_iter().chain(counted));
     Ok(step)
 }
 
@@ -102,7 +103,9 @@ pub(super) fn identity_of(call: &Call<'_>, view: &mut View) -> Result<Subject, I
     };
     let token = identity.token();
     if let Some(entity) = identity.entity() {
-        return Ok(Subject::named(format!("entity/{}", entity.id), &entity.name));
+        // An entity may have no name of its own; that of the token says how somebody logged in.
+        let name = format!("{} ({})", token.display_name, entity.name);
+        return Ok(Subject::named(format!("entity/{}", entity.id), &name));
     }
     let key = match call.finder().origin(identity.token_id(), token, view)? {
         Origin::Entity(id) => format!("entity/{id}"),

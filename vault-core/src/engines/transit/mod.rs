@@ -86,8 +86,12 @@ impl Engine for Transit {
 
     fn secret(&self, _: &Mount, below: &str) -> Option<String> {
         let below = below.strip_suffix('/').unwrap_or(below);
-        let (endpoint, rest) = below.split_once('/')?;
-        (matches!(endpoint, "export" | "backup") && !rest.is_empty()).then(|| below.to_owned())
+        match below.split('/').collect::<Vec<_>>().as_slice() {
+            // One version gives out of the key what all of them do.
+            ["export", part, name] | ["export", part, name, _] => Some(format!("export/{part}/{name}")),
+            ["backup", name] => Some(format!("backup/{name}")),
+            _ => None,
+        }
     }
 
     fn existence(&self, call: &Call<'_>) -> Option<Slot> {
