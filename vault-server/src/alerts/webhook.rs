@@ -119,8 +119,10 @@ fn alerts(notice: &Notice) -> Value {
         About::Limit(limit) => of_limit(&vault, limit, notice.at),
         About::Canary(canary) => of_canary(&vault, canary, notice.at),
     };
-    annotations["summary"] = json!(unmarked(&notice.headline()));
-    annotations["description"] = json!(NOTHING_IS_DECIDED_HERE);
+    if let Value::Object(annotations) = &mut annotations {
+        annotations.insert("summary".to_owned(), json!(unmarked(&notice.headline())));
+        annotations.insert("description".to_owned(), json!(NOTHING_IS_DECIDED_HERE));
+    }
     json!([{
         "labels": labels,
         "annotations": annotations,
