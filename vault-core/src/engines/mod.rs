@@ -251,7 +251,7 @@ pub struct Step {
     pub follow: Option<Follow>,
     /// What the record of the outcome says besides, in clear.
     pub notes: Vec<(&'static str, String)>,
-    /// When the secret that the reply gives out was written, where the engine knows.
+    /// When the secret was written that the reply gives out, or that the call replaces, where the engine knows.
     pub written_at: Option<Timestamp>,
 }
 
@@ -295,7 +295,7 @@ impl Step {
         self
     }
 
-    /// Says when the secret that the reply gives out was written.
+    /// Says when the secret was written that the reply gives out, or that the call replaces.
     pub(crate) const fn written_at(mut self, at: Timestamp) -> Self {
         self.written_at = Some(at);
         self

@@ -79,7 +79,7 @@ fn decide(
     let Ok(Reply::Content(content)) = &step.outcome else { return Ok(step) };
     let mut changes = tell_of_ttl(call, content, view)?;
     if let Some(written_at) = step.written_at {
-        changes.extend(tell_of_age(call, written_at, view)?);
+        changes.extend(follow_age(call, written_at, view)?);
     }
     step.changes.extend(changes.into_iter().chain(counted));
     Ok(step)
@@ -193,16 +193,21 @@ pub(crate) fn check_secret_age(
     Ok(())
 }
 
-fn tell_of_age(call: &Call<'_>, written_at: Timestamp, view: &mut View) -> Result<Vec<Change>, Interrupt> {
+/// Tells of a version that is old, and when it is replaced that this is over.
+fn follow_age(call: &Call<'_>, written_at: Timestamp, view: &mut View) -> Result<Vec<Change>, Interrupt> {
     let limits = call.tables.limits();
-    let beyond = |limit: &Limit| limit.soft.filter(|soft| is_older(call, written_at, *soft));
+    let beyond = |limit: &Limit| limit.soft.or(limit.hard).filter(|bound| is_older(call, written_at, *bound));
     if !limits.on(Metric::SecretAgeDays).any(|rule| beyond(&rule.limit).is_some()) {
         return Ok(Vec::new());
     }
-    let Some(below) = secret(call) else { return Ok(Vec::new()) };
+    let below = find(&call.mount.kind).and_then(|engine| engine.secret(call.mount, call.path));
+    let Some(below) = below else { return Ok(Vec::new()) };
     let (subject, mut changes) = (age_subject(call, &below), Vec::new());
     for rule in limits.of(Metric::SecretAgeDays, &subject.path) {
-        if let Some(soft) = beyond(&rule.limit) {
+        if call.request.operation != Operation::Read {
+            let opened = Opened::read(&Teller::of(call), &rule.limit, &subject, view)?;
+            changes.extend(opened.follow(&Teller::of(call), None)?);
+        } else if let Some(soft) = rule.limit.soft.filter(|soft| is_older(call, written_at, *soft)) {
             let age = Metric::SecretAgeDays.age(written_at, call.now);
             changes.extend(tell_once(call, rule, &subject, (Level::Soft, age, soft), view)?);
         }

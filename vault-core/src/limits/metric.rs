@@ -7,6 +7,7 @@ use crate::time::{Span, Timestamp};
 
 const HOUR: Span = Span(3600);
 const DAY: Span = Span(24 * 3600);
+const MONTH: Span = Span(30 * 24 * 3600);
 
 /// Most secrets that are told apart for one identity in a day: each of them is remembered.
 const DISTINCT_SECRETS_MAX: u64 = 10_000;
@@ -81,13 +82,13 @@ impl Metric {
         if matches!(self, Self::DistinctSecretsPerDay) { DISTINCT_SECRETS_MAX } else { VALUE_MAX }
     }
 
-    /// Gives the length of the hours or days, as of UTC, for which alerts on it count; none where a breach lasts until it ends.
+    /// Gives the length of the hours, days or months of 30 days, as of UTC, for which alerts on it count; none where a breach lasts until it ends.
     pub(super) const fn window(self) -> Option<Span> {
         match self {
             Self::ReadsPerHour | Self::FailedLoginsPerHour => Some(HOUR),
-            Self::DistinctSecretsPerDay | Self::SecretAgeDays | Self::TokenTtlSeconds | Self::ApprovalsPerDay => {
-                Some(DAY)
-            }
+            Self::DistinctSecretsPerDay | Self::TokenTtlSeconds | Self::ApprovalsPerDay => Some(DAY),
+            // Where nobody writes the secret anew people are reminded.
+            Self::SecretAgeDays => Some(MONTH),
             Self::BackupAgeDays | Self::CheckupAgeDays | Self::PendingAgeHours => None,
         }
     }
@@ -123,7 +124,7 @@ impl Metric {
         u64::try_from(nanoseconds.div_ceil(unit)).unwrap_or(u64::MAX)
     }
 
-    /// Writes a value with what it counts.
+    /// Writes a value with what it counts; `u64::MAX` is a token without end.
     pub fn in_words(self, value: u64) -> String {
         let what = match self {
             Self::ReadsPerHour => "reads in an hour",

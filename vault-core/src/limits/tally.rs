@@ -6,7 +6,7 @@
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 
-use super::{Level, Limit, Metric, Teller};
+use super::{Level, Limit, Limits, Metric, Teller};
 use crate::engines::Change;
 use crate::names::{Domain, Folder, Names, Slot};
 use crate::notice::{About, AboutLimit, Line, Notice, Turn};
@@ -225,15 +225,16 @@ pub struct Swept {
     pub breached: Option<Level>,
 }
 
-/// Ends a tally whose hour or day is over. Of one that has none, whoever measures decides.
+/// Ends a tally whose hour or day is over, or whose limit is gone. Of one that has no hour and no day, whoever measures decides otherwise.
 ///
 /// # Errors
 /// Stops when the row must be fetched first or cannot be read.
-pub fn sweep(teller: &Teller<'_>, name: &str, view: &mut View) -> Result<Swept, Interrupt> {
+pub fn sweep(limits: &Limits, teller: &Teller<'_>, name: &str, view: &mut View) -> Result<Swept, Interrupt> {
     let slot = teller.names.entry(&folder(teller.names), name);
     let Some(row) = view.entry(&slot)? else { return Ok(Swept { changes: Vec::new(), breached: None }) };
     let tally: Tally = record_format::decode(VERSION, &row.payload)?;
-    if !tally.is_over(teller.now) {
+    let is_limited = limits.on(tally.metric).any(|rule| rule.limit.name == tally.limit.as_str());
+    if is_limited && !tally.is_over(teller.now) {
         return Ok(Swept { changes: Vec::new(), breached: tally.told.map(|told| told.level) });
     }
     let mut changes: Vec<Change> = tally.resolve(teller, &slot)?.into_iter().collect();

@@ -89,7 +89,8 @@ impl House {
 
     fn sweep(&mut self) {
         for name in self.tallies() {
-            let swept = self.store.read(|view| tally::sweep(&self.teller(), &name, view)).unwrap();
+            let limits = self.store.tables.limits();
+            let swept = self.store.read(|view| tally::sweep(limits, &self.teller(), &name, view)).unwrap();
             self.store.apply(swept.changes);
         }
     }
@@ -223,8 +224,25 @@ fn an_old_version_is_told_of_and_refused_at_its_boundary() {
     house.store.now.0 += 1;
     assert_eq!(class(house.read("ann", "secret/data/a")), Some(Class::Denied));
     assert_eq!(class(house.read("ann", "secret/subkeys/a")), Some(Class::Denied));
+    assert_eq!(house.told(), [(Turn::Breached, Level::Soft), (Turn::Breached, Level::Hard)]);
     house.ask("ann", Operation::Write, "secret/data/a", Some(r#"{"data":{"x":"2"}}"#)).unwrap();
+    assert_eq!(house.told().last(), Some(&(Turn::Resolved, Level::Hard)));
+    assert!(house.tallies().is_empty());
     house.read("ann", "secret/data/a").unwrap();
+    assert_eq!(house.told().len(), 3);
+}
+
+#[test]
+fn what_people_were_told_of_a_limit_is_over_when_the_limit_is_gone() {
+    let mut house = House::new(vec![limit("reads", Metric::ReadsPerHour, "*", Some(1), None)]);
+    house.read("ann", "kv/a").unwrap();
+    house.read("ann", "kv/a").unwrap();
+    house.sweep();
+    assert_eq!(house.told(), [(Turn::Breached, Level::Soft)]);
+    house.limit(Vec::new());
+    house.sweep();
+    assert_eq!(house.told(), [(Turn::Breached, Level::Soft), (Turn::Resolved, Level::Soft)]);
+    assert!(house.tallies().is_empty());
 }
 
 #[test]

@@ -218,8 +218,8 @@ impl AboutLimit {
             ("Metric", self.metric.word().to_owned()),
             ("Whom", self.subject.to_string()),
             ("Path", self.path.to_string()),
-            ("Value", self.value.to_string()),
-            ("Allowed", self.bound.to_string()),
+            ("Value", self.metric.in_words(self.value)),
+            ("Allowed", self.metric.in_words(self.bound)),
             ("Since", to_the_second(self.since)),
         ];
         lines.extend(self.ends_at.map(|at| ("Frees itself at", to_the_second(at))));

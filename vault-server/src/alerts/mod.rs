@@ -158,7 +158,8 @@ fn of_limit(limit: &AboutLimit) -> Value {
         "level": limit.level.word(),
         "subject": limit.subject.as_str(),
         "path": limit.path.as_str(),
-        "value": limit.value,
+        // A token without end lives for no number of seconds.
+        "value": (limit.value != u64::MAX).then_some(limit.value),
         "bound": limit.bound,
         "since": limit.since.to_string(),
         "ends_at": limit.ends_at.map(|at| at.to_string()),

@@ -172,8 +172,8 @@ fn of_limit(vault: &str, limit: &AboutLimit, at: Timestamp) -> Alert {
         "level": limit.level.word(),
         "subject": unmarked(limit.subject.as_str()),
         "path": unmarked(limit.path.as_str()),
-        "value": limit.value.to_string(),
-        "bound": limit.bound.to_string(),
+        "value": limit.metric.in_words(limit.value),
+        "bound": limit.metric.in_words(limit.bound),
     });
     (labels, annotations, limit.since, ends_at)
 }

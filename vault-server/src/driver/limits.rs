@@ -3,7 +3,7 @@
 use vault_core::approval::held_requests;
 use vault_core::engines::Change;
 use vault_core::limits::tally::{self, Swept};
-use vault_core::limits::{Level, Teller, pending, upkeep};
+use vault_core::limits::{Level, Limits, Teller, pending, upkeep};
 use vault_core::refusal::Refusal;
 use vault_core::time::Timestamp;
 use vault_core::view::{Interrupt, View};
@@ -38,17 +38,17 @@ impl Vault {
             }
         }
         self.in_batches(open, "watch-limits", &due).await?;
-        self.sweep_tallies(open, &teller).await?;
+        self.sweep_tallies(open, limits, &teller).await?;
         self.deliver.notify_one();
         Ok(())
     }
 
-    async fn sweep_tallies(&self, open: &Open, teller: &Teller<'_>) -> Result<(), Refusal> {
+    async fn sweep_tallies(&self, open: &Open, limits: &Limits, teller: &Teller<'_>) -> Result<(), Refusal> {
         let tallies = self.names_of(open, tally::folder(teller.names)).await?;
         let (mut due, mut breached): (Vec<Piece<'_>>, [i64; 2]) = (Vec::new(), [0; 2]);
         for name in &tallies {
             let Swept { changes, breached: level } =
-                self.look(open, &|view: &mut View| tally::sweep(teller, name, view)).await?;
+                self.look(open, &|view: &mut View| tally::sweep(limits, teller, name, view)).await?;
             let [soft, hard] = &mut breached;
             match level {
                 Some(Level::Soft) => *soft += 1,
@@ -56,7 +56,7 @@ impl Vault {
                 None => {}
             }
             if !changes.is_empty() {
-                due.push(Box::new(move |view| tally::sweep(teller, name, view).map(|swept| swept.changes)));
+                due.push(Box::new(move |view| tally::sweep(limits, teller, name, view).map(|swept| swept.changes)));
             }
         }
         self.metrics.limits_breached(breached);

@@ -124,6 +124,7 @@ fn put(call: &Call<'_>, path: &str, view: &mut View, cas: Option<u64>, data: &[u
         None => (Metadata::default(), tree::missing_marks(&place, view)?),
     };
     check_cas(cas, metadata.current, metadata.cas_required || config.cas_required)?;
+    let replaced_at = metadata.versions.get(&metadata.current).map(|version| version.created_at);
     let number = metadata.current + 1;
     let life = if metadata.delete_version_after.is_zero() {
         config.delete_version_after
@@ -142,8 +143,8 @@ fn put(call: &Call<'_>, path: &str, view: &mut View, cas: Option<u64>, data: &[u
     let payload = record_format::encode_raw(VALUE_VERSION, data);
     changes.push(Change::Put { slot: version_slot(call, path, number), payload });
     changes.push(Change::Put { slot: place.slot, payload: metadata.encode()? });
-    let reply = Reply::data(&VersionMetadata::of(&metadata, number, &version))?;
-    Ok(Step::commit(reply, changes))
+    let step = Step::commit(Reply::data(&VersionMetadata::of(&metadata, number, &version))?, changes);
+    Ok(Step { written_at: replaced_at, ..step })
 }
 
 fn check_cas(given: Option<u64>, current: u64, required: bool) -> Result<(), Refusal> {
