@@ -120,6 +120,37 @@ fn tokens_policies_and_any_path_have_their_verbs() -> Result<()> {
 }
 
 #[test]
+fn limits_are_written_raised_for_a_time_and_shown() -> Result<()> {
+    let server = Server::start()?;
+    let terminal = Terminal::logged_in(&server)?;
+    terminal.ok("keyturn secrets enable kv --version 2", "")?;
+    terminal.ok("keyturn kv put kv/app password", "hunter2\n")?;
+    terminal.ok("keyturn limit write reads --metric reads_per_hour --path kv/* --soft 1 --hard 2", "")?;
+    terminal.ok("keyturn kv get kv/app", "")?;
+    terminal.ok("keyturn kv get kv/app", "")?;
+    let refused = terminal.fails("keyturn kv get kv/app", "", 1)?;
+    ensure!(refused.contains("keyturn limit raise reads"), "{refused}");
+    let why = terminal.fails("keyturn limit raise reads --hard 5 --for 8h", "", 2)?;
+    ensure!(why.contains("--reason"), "{why}");
+    terminal.fails("keyturn limit raise reads --hard 5 --for 31d --reason migration", "", 1)?;
+    terminal.ok("keyturn limit raise reads --hard 5 --for 8h --reason migration", "")?;
+    terminal.ok("keyturn kv get kv/app", "")?;
+    let shown: Value = serde_json::from_str(&terminal.ok("keyturn limit read reads --format json", "")?)?;
+    let (hard, now) = (shown.pointer("/data/hard"), shown.pointer("/data/hard_now"));
+    ensure!((hard, now) == (Some(&2.into()), Some(&5.into())), "{shown}");
+    let listed = terminal.ok("keyturn limit list", "")?;
+    ensure!(listed.contains("reads_per_hour of kv/*  soft 1  hard 5, raised until"), "{listed}");
+    ensure!(listed.contains("failed-logins") && listed.contains("(default)"), "{listed}");
+    terminal.fails("keyturn limit remove reads", "", 1)?;
+    terminal.ok("keyturn limit remove reads --for 1h --reason migration", "")?;
+    terminal.ok("keyturn canary mark kv/data/app", "")?;
+    ensure!(terminal.ok("keyturn canary list", "")?.contains("kv/data/app"), "the canary is listed");
+    ensure!(terminal.ok("keyturn kv get kv/app", "")?.contains("hunter2"), "a canary is read as ever");
+    terminal.ok("keyturn canary unmark kv/data/app", "")?;
+    Ok(())
+}
+
+#[test]
 fn the_demo_tells_its_story_and_leaves_nothing_behind() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let output = Command::new(tests::binary::keyturn()?).arg("demo").env("TMPDIR", folder.path()).output()?;

@@ -21,6 +21,7 @@ use crate::auth::Sender;
 use crate::barrier::{Barrier, BarrierError};
 use crate::engines::{self, Access, Effect, Engine, Follow, Route, Step, Surroundings};
 use crate::keys::KeyedHash;
+use crate::limits::Breach;
 use crate::mounts::{Mount, Tables};
 use crate::policy::{Acl, Ask, Capability, ControlGroup};
 use crate::refusal::{Class, Refusal};
@@ -129,6 +130,11 @@ impl Denied {
     /// Refuses a request whose sender is not known.
     pub const fn unidentified(request: Request, refusal: Refusal) -> Self {
         Self { request, sender: Sender::Stranger, refusal }
+    }
+
+    /// Gives the hard limit that refused the request, if one did.
+    pub fn breach(&self) -> Option<&Breach> {
+        self.refusal.breach.as_deref()
     }
 
     /// Writes the record of the refusal.
@@ -372,7 +378,7 @@ impl Plan {
     /// # Errors
     /// Answers [`BarrierError`] when a change cannot be sealed.
     pub fn settle(self, barrier: &Barrier, rng: &mut dyn CryptoRng) -> Result<Settled, BarrierError> {
-        let Self { mut recorded, step: Step { outcome, changes, effects, follow, notes }, mut expects } = self;
+        let Self { mut recorded, step: Step { outcome, changes, effects, follow, notes, .. }, mut expects } = self;
         let spent = recorded.identified().and_then(|identified| identified.sender.spend());
         let (granted_changes, granted_expects) = match std::mem::replace(&mut recorded.way, Way::Straight) {
             Way::Granted(grant) => grant.spend(),
@@ -444,6 +450,11 @@ impl Completed {
     /// Gives what the driver must do before it replies.
     pub fn effects(&self) -> &[Effect] {
         &self.effects
+    }
+
+    /// Gives the hard limit that refused the request, if one did; the record of that is durable before the answer.
+    pub fn breach(&self) -> Option<&Breach> {
+        self.result.as_ref().err().and_then(|refusal| refusal.breach.as_deref())
     }
 
     /// Writes the record of the outcome.

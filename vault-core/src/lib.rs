@@ -16,6 +16,7 @@ pub mod id;
 pub mod identity;
 pub mod jose;
 pub mod keys;
+pub mod limits;
 pub mod mounts;
 pub mod names;
 pub mod network;

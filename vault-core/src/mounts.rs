@@ -16,6 +16,7 @@ use crate::custody::Custody;
 use crate::engines::Change;
 use crate::id::MountId;
 use crate::identity::{self, Groups};
+use crate::limits::{self, Limits};
 use crate::names::{Domain, Folder, Names, Slot};
 use crate::path::RequestPath;
 use crate::policy::{Acl, DEFAULT_POLICY, IdentityFacts, Policy};
@@ -23,7 +24,7 @@ use crate::quota::{self, RateLimit};
 use crate::record_format;
 use crate::refusal::Refusal;
 use crate::secret::SecretBytes;
-use crate::time::Span;
+use crate::time::{Span, Timestamp};
 use crate::view::{Interrupt, View};
 use crate::wrapping;
 use older::MountBeforeAuthMethods;
@@ -184,6 +185,7 @@ pub struct Tables {
     audit_devices: Vec<Device>,
     custody: Option<Arc<Custody>>,
     control_group_ttl_max: Option<Span>,
+    limits: Limits,
 }
 
 impl Tables {
@@ -208,7 +210,33 @@ impl Tables {
             audit_devices: Vec::new(),
             custody: None,
             control_group_ttl_max: None,
+            limits: Limits::default(),
         }
+    }
+
+    /// Adds limits and canaries.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets when the custodian who was not seen for longest was seen.
+    #[must_use]
+    pub const fn with_checkup(mut self, seen_at: Option<Timestamp>) -> Self {
+        self.limits.set_checkup(seen_at);
+        self
+    }
+
+    /// Takes limits and canaries out, for tests that change them.
+    #[cfg(test)]
+    pub(crate) fn into_limits(self) -> Limits {
+        self.limits
+    }
+
+    /// Gives limits and canaries.
+    pub const fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// Sets the longest time that held requests wait.
@@ -418,7 +446,8 @@ pub fn load_tables(names: &Names, view: &mut View) -> Result<Tables, Interrupt> 
     Ok(Tables::new(read_mounts, read_policies, groups)
         .with_rate_limits(quota::load(names, view)?)
         .with_audit_devices(audit::load_devices(names, view)?)
-        .with_control_group_ttl_max(approval::load_ttl_max(names, view)?))
+        .with_control_group_ttl_max(approval::load_ttl_max(names, view)?)
+        .with_limits(limits::load(names, view)?))
 }
 
 /// Makes the mount of identities for a vault that is older than it: always the same one, as its ids follow from the

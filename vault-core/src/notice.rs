@@ -1,8 +1,10 @@
-//! Notices: what people are told of requests that wait for others, and the outbox that they wait in.
+//! Notices: what people are told of requests that wait for others, of limits and of canaries, and the outbox that they wait in.
 //!
 //! A notice is written in the batch of the change that it tells of, as a row of its own: none is lost, and none tells of what did
-//! not happen. It says what waits and for whom, holds no secret, and decides nothing. Texts that come from people are [`Line`]s,
+//! not happen. It says what happened and whom it concerns, holds no secret, and decides nothing. Texts that come from people are [`Line`]s,
 //! which cannot forge a layout. Format: docs/formats.md, "Records"; reasons: docs/decisions/0026-notices.md.
+
+mod about;
 
 use std::fmt;
 
@@ -15,8 +17,9 @@ use crate::record_format;
 use crate::refusal::Refusal;
 use crate::time::{Span, Timestamp};
 use crate::view::{Interrupt, View};
+pub use about::{About, AboutCanary, AboutLimit, AboutRequest, Event, Turn};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Longest text of a notice that comes from people, in bytes.
 pub const LINE_LENGTH_BYTES_MAX: usize = 1024;
@@ -35,37 +38,6 @@ const PAUSE_SECONDS_MIN: u64 = 2;
 
 /// Longest pause between two tries.
 const PAUSE_SECONDS_MAX: u64 = 3600;
-
-/// What has happened to a request.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum Event {
-    /// It waits for people from now on.
-    Waits,
-    /// Enough people have agreed.
-    Approved,
-    /// Somebody who may approve said no.
-    Denied,
-    /// It was taken back.
-    Cancelled,
-    /// It was used.
-    Released,
-    /// What it was bound to has changed.
-    Stale,
-}
-
-impl Event {
-    /// Gives the word for it.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Waits => "waits",
-            Self::Approved => "approved",
-            Self::Denied => "denied",
-            Self::Cancelled => "cancelled",
-            Self::Released => "released",
-            Self::Stale => "stale",
-        }
-    }
-}
 
 /// A text of one line and of bounded length, without characters that hide, reorder or break what stands around it.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -131,66 +103,42 @@ pub struct Notice {
     pub id: String,
     /// When it happened.
     pub at: Timestamp,
-    /// What happened.
-    pub event: Event,
     /// The vault.
     pub vault: VaultId,
-    /// The request's name.
-    pub request: String,
-    /// `read`, `list`, `write`, `patch` or `delete`.
-    pub operation: Line,
-    /// The path, without the leading `/v1/`.
-    pub path: Line,
-    /// The name of who asked.
-    pub requester: Line,
-    /// Why, in their words; may be empty.
-    pub reason: Line,
-    /// Who must agree, in words such as "1 of security and 1 of operations".
-    pub waits_for: Line,
-    /// Who made it happen, where that is one of those who decide or ask.
-    pub by: Option<Line>,
-    /// What they said of it.
-    pub remark: Option<Line>,
-    /// When the request was made.
-    pub asked_at: Timestamp,
-    /// When the request ends.
-    pub expires_at: Timestamp,
+    /// What happened.
+    pub about: About,
 }
 
 impl Notice {
     /// Says the most important in one line.
     pub fn headline(&self) -> String {
-        let what = format!("{} {}", self.operation, self.path);
-        match self.event {
-            Event::Waits => format!("{} asks to {what}: this waits for {}", self.requester, self.waits_for),
-            Event::Approved => format!("approved: {} may {what}", self.requester),
-            Event::Denied => format!("denied: {} may not {what}", self.requester),
-            Event::Cancelled => format!("cancelled: {} no longer asks to {what}", self.requester),
-            Event::Released => format!("released: {} used the approval to {what}", self.requester),
-            Event::Stale => format!("stale: what {} asked to {what} was changed by others meanwhile", self.requester),
-        }
+        self.about.headline()
     }
 
     /// Gives everything there is to say, in lines with their labels.
     pub fn lines(&self) -> Vec<(&'static str, String)> {
-        let mut lines = vec![
-            ("Request", self.request.clone()),
-            ("State", self.event.word().to_owned()),
-            ("Operation", self.operation.to_string()),
-            ("Path", self.path.to_string()),
-            ("Asked for by", self.requester.to_string()),
-            ("Reason", self.reason.to_string()),
-            ("Waits for", self.waits_for.to_string()),
-        ];
-        lines.extend(self.by.iter().map(|by| ("Decided by", by.to_string())));
-        lines.extend(self.remark.iter().map(|remark| ("Remark", remark.to_string())));
-        lines.extend([
-            ("Happened at", to_the_second(self.at)),
-            ("Asked for at", to_the_second(self.asked_at)),
-            ("Expires at", to_the_second(self.expires_at)),
-            ("Vault", data_encoding::HEXLOWER.encode(&self.vault.0)),
-        ]);
+        let mut lines = self.about.lines();
+        lines.push(("Happened at", to_the_second(self.at)));
+        lines.push(("Vault", data_encoding::HEXLOWER.encode(&self.vault.0)));
         lines
+    }
+
+    /// Names the thing that it is about: of one thing each channel hears in the order in which it happened.
+    pub fn thing(&self) -> &str {
+        match &self.about {
+            About::Request(request) => &request.request,
+            About::Limit(limit) => &limit.breach,
+            About::Canary(_) => &self.id,
+        }
+    }
+
+    /// Tells which of two that happened at one moment came first.
+    pub const fn rank(&self) -> u8 {
+        match &self.about {
+            About::Request(request) => request.event as u8,
+            About::Limit(limit) => limit.turn as u8,
+            About::Canary(_) => 0,
+        }
     }
 
     /// Gives the change that puts it into the outbox. It reads nothing, so that requests do not wait for each other.

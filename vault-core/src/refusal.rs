@@ -1,5 +1,7 @@
 //! Why a request is not done: what the caller may read and what the log holds are two fields.
 
+use crate::limits::Breach;
+
 /// The kind of a refusal; the HTTP edge gives each one its status code.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Class {
@@ -31,12 +33,14 @@ pub struct Refusal {
     pub public: String,
     /// What only the server's log holds.
     pub private: Option<String>,
+    /// The hard limit that refuses, if one does.
+    pub breach: Option<Box<Breach>>,
 }
 
 impl Refusal {
     /// Refuses with a text for the caller.
     pub fn new(class: Class, public: impl Into<String>) -> Self {
-        Self { class, public: public.into(), private: None }
+        Self { class, public: public.into(), private: None, breach: None }
     }
 
     /// Refuses a malformed or senseless request.
@@ -70,6 +74,7 @@ impl Refusal {
             class: Class::Internal,
             public: "internal error; the server's log has the details under this request's id".to_owned(),
             private: Some(private.into()),
+            breach: None,
         }
     }
 

@@ -69,11 +69,11 @@ pub(crate) fn wrap_if_asked(
     rng: &mut dyn CryptoRng,
 ) -> Result<Step, Interrupt> {
     match (call.request.wrap_ttl, step) {
-        (Some(ttl), Step { outcome: Ok(Reply::Content(content)), mut changes, effects, follow, notes }) => {
+        (Some(ttl), Step { outcome: Ok(Reply::Content(content)), mut changes, effects, follow, notes, written_at }) => {
             let path = call.request.path.as_str();
             let (info, rows) = keep(call, content, ttl, path, view, rng)?;
             changes.extend(rows);
-            Ok(Step { outcome: Ok(Reply::Wrapped(info)), changes, effects, follow, notes })
+            Ok(Step { outcome: Ok(Reply::Wrapped(info)), changes, effects, follow, notes, written_at })
         }
         (_, step) => Ok(step),
     }

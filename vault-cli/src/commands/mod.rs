@@ -7,6 +7,7 @@ mod approve;
 mod audit;
 mod auth;
 mod bootstrap;
+mod canary;
 mod charter;
 mod delegate;
 #[cfg(feature = "server")]
@@ -15,6 +16,7 @@ mod deny;
 mod init;
 mod kv;
 mod lease;
+mod limit;
 mod login;
 mod manual;
 mod operator;
@@ -108,6 +110,12 @@ pub(crate) enum Command {
     /// Leases: tokens by the path that made them
     #[command(subcommand)]
     Lease(lease::Command),
+    /// Limits: beyond which values people are told, and beyond which acts are refused
+    #[command(subcommand)]
+    Limit(limit::Command),
+    /// Canaries: secrets that nobody has a reason to read
+    #[command(subcommand)]
+    Canary(canary::Command),
     /// Devices that follow the audit log
     #[command(subcommand)]
     Audit(audit::Command),
@@ -167,6 +175,8 @@ pub(crate) async fn run(command: Command, global: &Global) -> Result<ExitCode, F
         Command::Auth(command) => auth::run(command, global).await,
         Command::Unwrap => unwrap::run(global).await,
         Command::Lease(command) => lease::run(command, global).await,
+        Command::Limit(command) => limit::run(command, global).await,
+        Command::Canary(command) => canary::run(command, global).await,
         Command::Audit(command) => audit::run(command, global).await,
         Command::Operator(command) => operator::run(command, global).await,
         Command::Person(command) => person::run(command, global),

@@ -227,7 +227,7 @@ impl Draft {
 }
 
 /// Finds the folder of all held requests.
-pub(crate) fn folder(names: &Names) -> Folder {
+pub fn folder(names: &Names) -> Folder {
     names.root(Domain::System, "held-requests")
 }
 

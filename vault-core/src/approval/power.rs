@@ -4,11 +4,13 @@ use crate::engines::Access;
 use crate::request::Operation;
 
 /// Paths of the system whose changes give power: who may do what, who gets in, what is written down, and what the vault is.
-const SYSTEM: [&str; 13] = [
+const SYSTEM: [&str; 15] = [
     "sys/audit/",
     "sys/auth/",
+    "sys/canaries/",
     "sys/config/",
     "sys/internal/ui/mounts/",
+    "sys/limits/",
     "sys/mounts/",
     "sys/plugins/",
     "sys/policies/",
@@ -90,6 +92,8 @@ mod tests {
             "sys/remount",
             "sys/audit/file",
             "sys/quotas/rate-limit/all",
+            "sys/limits/reads",
+            "sys/canaries/secret/data/trap",
             "sys/storage/raft/snapshot",
             "sys/storage/raft/snapshot-force",
             "auth/people/users/eve",

@@ -13,6 +13,7 @@ use super::votes::check_voice;
 use crate::auth::token::{self, TokenId};
 use crate::engines::{Call, Change, Effect, Step, decide};
 use crate::id::RequestId;
+use crate::limits;
 use crate::notice::Event;
 use crate::path::RequestPath;
 use crate::policy::ControlGroup;
@@ -115,6 +116,7 @@ impl Grant {
         if !held.is_open(call.now) {
             return Err(Refusal::invalid(format!("the request is {}: ask anew", held.word(call.now))).into());
         }
+        limits::check_pending(call, &held)?;
         let entity = call.identity()?.entity().ok_or_else(not_there)?;
         let judge = Judge { tables: call.tables, names: call.names, now: call.now };
         if entity.id != held.requester.entity || Human::of(entity, judge.charter()) != held.requester.human {

@@ -3,7 +3,7 @@
 use super::held::{HeldRequest, State};
 use super::judge::Judge;
 use crate::engines::{Call, Change};
-use crate::notice::{Event, Line, Notice};
+use crate::notice::{About, AboutRequest, Event, Line, Notice};
 use crate::refusal::Refusal;
 
 /// Gives the change that enqueues a notice, where anybody is to be told. `held` is as it is stored with the same batch.
@@ -25,18 +25,20 @@ pub(crate) fn tell(call: &Call<'_>, held: &HeldRequest, event: Event) -> Result<
     let notice = Notice {
         id: name(held, event),
         at: call.now,
-        event,
         vault: call.vault,
-        request: held.id.clone(),
-        operation: Line::of(&stated.operation),
-        path: Line::of(&stated.path),
-        requester: Line::of(&held.requester.name),
-        reason: Line::of(&stated.reason),
-        waits_for: Line::of(&judge.waits_for(&held.rules)),
-        by: by.map(Line::of),
-        remark: remark.map(Line::of),
-        asked_at: held.created_at,
-        expires_at: held.expires_at,
+        about: About::Request(AboutRequest {
+            event,
+            request: held.id.clone(),
+            operation: Line::of(&stated.operation),
+            path: Line::of(&stated.path),
+            requester: Line::of(&held.requester.name),
+            reason: Line::of(&stated.reason),
+            waits_for: Line::of(&judge.waits_for(&held.rules)),
+            by: by.map(Line::of),
+            remark: remark.map(Line::of),
+            asked_at: held.created_at,
+            expires_at: held.expires_at,
+        }),
     };
     notice.enqueue(call.names).map(Some)
 }

@@ -13,6 +13,7 @@ use crate::auth::token;
 use crate::engines::{Call, Change};
 use crate::envelope::Envelope;
 use crate::identity::{self, Entity};
+use crate::limits;
 use crate::notice::Event;
 use crate::refusal::Refusal;
 use crate::view::{Interrupt, View};
@@ -137,6 +138,7 @@ impl<'a> Visitor<'a> {
     /// approval that is not signed by the caller over this very request.
     pub(crate) fn approve(&self, id: &str, envelope: Option<&str>, view: &mut View) -> Result<Agreed, Interrupt> {
         let (mut held, part) = self.open(id, view)?;
+        limits::check_pending(self.call, &held)?;
         if part == Part::Requester || self.is_of_requester(&held, view)? {
             return Err(Refusal::denied_because("you asked for this: others must agree to it").into());
         }
@@ -147,6 +149,7 @@ impl<'a> Visitor<'a> {
             _ => self.key_of_signer(&held, APPROVAL_PAYLOAD_TYPE, envelope)?,
         };
         let (weight, mut changes) = self.weight(&held, part, view)?;
+        changes.extend(self.counted(view)?);
         let vote = Vote {
             human: self.human.clone(),
             entity: self.entity.id,
@@ -168,6 +171,12 @@ impl<'a> Visitor<'a> {
         let completes = standing.is_approved && !was_approved;
         let counted = Counted::approved(&held, &self.human, (is_first, completes));
         Ok(Agreed { completes, counted, held, standing, changes })
+    }
+
+    /// Counts an approval under the limits on them.
+    fn counted(&self, view: &mut View) -> Result<Vec<Change>, Interrupt> {
+        let subject = limits::Subject::named(self.human.key(), &self.entity.name);
+        limits::count(self.call, (limits::Metric::ApprovalsPerDay, ""), &subject, view)
     }
 
     /// Says what the caller's vote is worth, and gives the change that spends a use of a delegation.

@@ -358,6 +358,14 @@ fn write_refusal(line: &mut Line, refusal: &Refusal) {
     if let Some(private) = &refusal.private {
         line.text("reason", private);
     }
+    if let Some(breach) = &refusal.breach {
+        line.object("limit", |line| {
+            line.text("name", &breach.limit);
+            line.text("metric", breach.metric.word());
+            line.number("value", breach.value);
+            line.number("bound", breach.bound);
+        });
+    }
 }
 
 fn write_content(line: &mut Line, outcome: &str, content: &Content, hash: &KeyedHash) {

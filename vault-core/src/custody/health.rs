@@ -41,6 +41,12 @@ impl Limit {
 }
 
 impl Custody {
+    /// Tells when the custodian who was not seen for longest was seen; whoever has not had a check-up yet was seen when the shares
+    /// were made.
+    pub fn last_checkup(&self, made_at: Timestamp, checkups: &CheckUps) -> Option<Timestamp> {
+        custodians(self.charter().charter()).map(|(index, _)| checkups.last(index).unwrap_or(made_at)).min()
+    }
+
     /// Judges the check-ups; whoever has not had one yet was seen when the shares were made.
     pub fn health(&self, made_at: Timestamp, checkups: &CheckUps, now: Timestamp, span: Span) -> Health {
         let charter = self.charter().charter();

@@ -25,6 +25,7 @@ use crate::barrier::{Barrier, BarrierError, KeyringFacts};
 use crate::flow::{Identified, Target};
 use crate::id::VaultId;
 use crate::keys::KeyedHash;
+use crate::limits;
 use crate::mounts::{Mount, Tables};
 use crate::names::{Folder, Names, Slot};
 use crate::policy::Acl;
@@ -233,6 +234,8 @@ pub enum Effect {
     DeliverNotices,
     /// Something became of a request that waits for people: count it.
     Count(Counted),
+    /// Somebody read a canary, or tried to.
+    CanaryRead,
     /// Seal the vault after the answer is sent.
     Seal,
 }
@@ -251,6 +254,8 @@ pub struct Step {
     pub follow: Option<Follow>,
     /// What the record of the outcome says besides, in clear.
     pub notes: Vec<(&'static str, String)>,
+    /// When the secret was written that the reply gives out, or that the call replaces, where the engine knows.
+    pub written_at: Option<Timestamp>,
 }
 
 /// A request that was held back and is made again.
@@ -263,7 +268,7 @@ pub enum Follow {
 
 impl Step {
     const fn new(outcome: Result<Reply, Refusal>, changes: Vec<Change>) -> Self {
-        Self { outcome, changes, effects: Vec::new(), follow: None, notes: Vec::new() }
+        Self { outcome, changes, effects: Vec::new(), follow: None, notes: Vec::new(), written_at: None }
     }
 
     /// Answers and changes nothing.
@@ -293,6 +298,12 @@ impl Step {
         self
     }
 
+    /// Says when the secret was written that the reply gives out, or that the call replaces.
+    pub(crate) const fn written_at(mut self, at: Timestamp) -> Self {
+        self.written_at = Some(at);
+        self
+    }
+
     /// Adds something for the driver to do after the commit.
     pub fn then(mut self, effect: Effect) -> Self {
         self.effects.push(effect);
@@ -310,6 +321,12 @@ pub trait Engine: Sync {
 
     /// Names the row whose presence tells a create from an update; `None` for endpoints that know only updates.
     fn existence(&self, _call: &Call<'_>) -> Option<Slot> {
+        None
+    }
+
+    /// Names the secret that a read gives out, by its path below the mount: the same for every way to it. None for reads that give
+    /// out no secret. Limits count these reads, and canaries are found by the name.
+    fn secret(&self, _mount: &Mount, _below: &str) -> Option<String> {
         None
     }
 
@@ -338,7 +355,7 @@ pub trait Engine: Sync {
 /// # Errors
 /// Stops with [`Interrupt`]: something must be fetched first, or the call is refused.
 pub fn decide(call: &Call<'_>, view: &mut View, rng: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
-    let step = route::dispatch(call, view, rng)?;
+    let step = limits::guard(call, view, rng, route::dispatch)?;
     wrapping::wrap_if_asked(call, step, view, rng)
 }
 

@@ -84,6 +84,14 @@ impl TestStore {
         }
     }
 
+    /// Draws bytes, such as for an id.
+    pub(crate) fn rng_bytes<const N: usize>(&mut self) -> [u8; N] {
+        use rand::Rng;
+        let mut bytes = [0; N];
+        self.rng.fill_bytes(&mut bytes);
+        bytes
+    }
+
     /// Makes a request; `address` may carry a query.
     pub(crate) fn request(
         &self,

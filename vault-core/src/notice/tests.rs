@@ -4,21 +4,27 @@ use super::*;
 use crate::engines::test_store::{START, TestStore};
 
 fn notice() -> Notice {
+    notice_because("the database is down")
+}
+
+fn notice_because(reason: &str) -> Notice {
     Notice {
         id: "abc.waits".to_owned(),
         at: START,
-        event: Event::Waits,
         vault: VaultId([7; 16]),
-        request: "abc".to_owned(),
-        operation: Line::of("write"),
-        path: Line::of("secret/data/prod/root"),
-        requester: Line::of("ann"),
-        reason: Line::of("the database is down"),
-        waits_for: Line::of("1 of security and 1 of operations"),
-        by: None,
-        remark: None,
-        asked_at: START,
-        expires_at: START.after(Span(3600)),
+        about: About::Request(AboutRequest {
+            event: Event::Waits,
+            request: "abc".to_owned(),
+            operation: Line::of("write"),
+            path: Line::of("secret/data/prod/root"),
+            requester: Line::of("ann"),
+            reason: Line::of(reason),
+            waits_for: Line::of("1 of security and 1 of operations"),
+            by: None,
+            remark: None,
+            asked_at: START,
+            expires_at: START.after(Span(3600)),
+        }),
     }
 }
 
@@ -42,7 +48,7 @@ fn what_people_write_stays_on_its_line() {
     let hostile = "ok\r\nBcc: all@example.org\n\nState: approved\u{2028}x\u{202e}lanif\u{0}\u{200b}\u{1b}[2J";
     let line = Line::of(hostile);
     assert_eq!(line.as_str(), "ok  Bcc: all@example.org  State: approved x�lanif���[2J");
-    let told = Notice { reason: line, ..notice() };
+    let told = notice_because(hostile);
     assert!(told.lines().iter().all(|(_, text)| !text.contains(['\r', '\n'])));
     assert_eq!(told.lines().len(), notice().lines().len());
 }

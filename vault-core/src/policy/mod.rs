@@ -21,6 +21,7 @@ pub use acl::{Acl, Ask};
 pub use capability::Capability;
 pub use control_group::{Applies, Binds, ControlGroup, Factor, Who};
 pub use password::PasswordPolicy;
+pub(crate) use pattern::Pattern;
 pub use template::{AliasFacts, EntityFacts, GroupFacts, IdentityFacts};
 pub(crate) use witness::{Area, Budget, Landmarks, OPERATING, Scope, granting};
 

@@ -7,7 +7,7 @@ use crate::path::PATH_LENGTH_BYTES_MAX;
 
 /// A pattern; ordered by its text.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) struct Pattern {
+pub(crate) struct Pattern {
     /// The text without a leading slash and without the `*` at the end.
     text: String,
     /// Whether a `*` stood at the end.
@@ -45,7 +45,7 @@ impl Pattern {
     ///
     /// # Errors
     /// Answers with the reason for patterns that would not mean what they seem to.
-    pub(super) fn parse(written: &str) -> Result<Self, String> {
+    pub(crate) fn parse(written: &str) -> Result<Self, String> {
         Self::checked(written.strip_prefix('/').unwrap_or(written), written)
     }
 
@@ -96,7 +96,7 @@ impl Pattern {
     }
 
     /// Writes the pattern as a policy does, without leading slash.
-    pub(super) fn written(&self) -> String {
+    pub(crate) fn written(&self) -> String {
         if self.any_rest { format!("{}*", self.text) } else { self.text.clone() }
     }
 
@@ -127,7 +127,7 @@ impl Pattern {
     }
 
     /// Tells whether the pattern fits a path.
-    pub(super) fn matches(&self, path: &str) -> bool {
+    pub(crate) fn matches(&self, path: &str) -> bool {
         let mut left = Some(path);
         let mut segments = self.text.split('/').peekable();
         while let Some(segment) = segments.next() {

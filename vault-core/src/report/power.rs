@@ -8,13 +8,14 @@ use crate::charter::{Charter, PersonSet, Quorum};
 use crate::policy::Scope;
 
 /// What gives power, by what it changes; where it is done by a request, and where only by signatures or shares.
-const CLASSES: [Class; 12] = [
+const CLASSES: [Class; 13] = [
     Class::by_requests("policies", &["sys/policies*", "sys/policy*"]),
     Class::by_requests("auth_methods", &["auth/*", "sys/auth*"]),
     Class::by_requests("mounts", &["sys/mounts*", "sys/remount*", "sys/plugins*", "sys/internal/ui/mounts*"]),
     Class::by_requests("identity", &["identity/*"]),
     Class::by_requests("audit", &["sys/audit*"]),
     Class::by_requests("quotas", &["sys/quotas*"]),
+    Class::by_requests("limits", &["sys/limits*", "sys/canaries*"]),
     Class::by_requests("settings", &["sys/config*", "sys/rotate/config"]),
     Class::by_requests("snapshots", &["sys/storage/raft/snapshot*", "sys/raw*"]),
     // Sealing gives no power to anybody, and yet takes everybody's: it counts as well as what does.

@@ -1,4 +1,5 @@
-//! Channels that tell people outside of the vault what waits for them, what was decided and what came of it.
+//! Channels that tell people outside of the vault what waits for them, what was decided and what came of it, which limits are gone
+//! beyond, and who read a canary.
 //!
 //! How to add one: a file with a type that implements [`Channel`], its settings in `config/notices.rs`, and a line in
 //! [`Channels::of`]. A channel carries words out and nothing in: what comes back is looked at for one thing, whether the words
@@ -15,7 +16,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
-use vault_core::notice::Notice;
+use vault_core::notice::{About, AboutCanary, AboutLimit, AboutRequest, Notice, Turn};
 use vault_core::secret::SecretText;
 
 use crate::config::NoticeSettings;
@@ -113,22 +114,64 @@ impl Channels {
 
 /// Writes a notice as JSON: what programs read.
 fn as_json(notice: &Notice) -> Value {
-    json!({
+    let (event, about) = match &notice.about {
+        About::Request(request) => (request.event.word(), of_request(request)),
+        About::Limit(limit) => match limit.turn {
+            Turn::Breached => ("limit_breached", of_limit(limit)),
+            Turn::Resolved => ("limit_resolved", of_limit(limit)),
+        },
+        About::Canary(canary) => ("canary", of_canary(canary)),
+    };
+    let mut json = json!({
         "id": notice.id,
-        "event": notice.event.word(),
+        "event": event,
         "time": notice.at.to_string(),
         "headline": notice.headline(),
         "vault": data_encoding::HEXLOWER.encode(&notice.vault.0),
-        "request": notice.request,
-        "operation": notice.operation.as_str(),
-        "path": notice.path.as_str(),
-        "requester": notice.requester.as_str(),
-        "reason": notice.reason.as_str(),
-        "waits_for": notice.waits_for.as_str(),
-        "by": notice.by.as_ref().map(|by| by.as_str()),
-        "remark": notice.remark.as_ref().map(|remark| remark.as_str()),
-        "asked_at": notice.asked_at.to_string(),
-        "expires_at": notice.expires_at.to_string(),
+    });
+    if let (Value::Object(json), Value::Object(about)) = (&mut json, about) {
+        json.extend(about);
+    }
+    json
+}
+
+fn of_request(request: &AboutRequest) -> Value {
+    json!({
+        "request": request.request,
+        "operation": request.operation.as_str(),
+        "path": request.path.as_str(),
+        "requester": request.requester.as_str(),
+        "reason": request.reason.as_str(),
+        "waits_for": request.waits_for.as_str(),
+        "by": request.by.as_ref().map(|by| by.as_str()),
+        "remark": request.remark.as_ref().map(|remark| remark.as_str()),
+        "asked_at": request.asked_at.to_string(),
+        "expires_at": request.expires_at.to_string(),
+    })
+}
+
+fn of_limit(limit: &AboutLimit) -> Value {
+    json!({
+        "limit": limit.limit.as_str(),
+        "breach": limit.breach,
+        "metric": limit.metric.word(),
+        "level": limit.level.word(),
+        "subject": limit.subject.as_str(),
+        "path": limit.path.as_str(),
+        // A token without end lives for no number of seconds.
+        "value": (limit.value != u64::MAX).then_some(limit.value),
+        "bound": limit.bound,
+        "since": limit.since.to_string(),
+        "ends_at": limit.ends_at.map(|at| at.to_string()),
+    })
+}
+
+fn of_canary(canary: &AboutCanary) -> Value {
+    json!({
+        "path": canary.path.as_str(),
+        "reader": canary.reader.as_str(),
+        "address": canary.address.as_str(),
+        "request_id": canary.request_id,
     })
 }
 

@@ -1,6 +1,7 @@
 use serde_json::json;
 use vault_core::id::VaultId;
-use vault_core::notice::{Event, Line};
+use vault_core::limits::{Level, Metric};
+use vault_core::notice::{AboutCanary, AboutLimit, AboutRequest, Event, Line, Turn};
 use vault_core::time::{Span, Timestamp};
 
 use super::*;
@@ -9,11 +10,12 @@ use crate::config::WebhookFormat;
 const NOW: Timestamp = Timestamp(1_800_000_000_000_000_000);
 
 pub(super) fn notice(event: Event) -> Notice {
-    Notice {
-        id: "abc.waits".to_owned(),
-        at: NOW.after(Span(60)),
+    notice_with(event, |_| ())
+}
+
+fn notice_with(event: Event, edit: impl FnOnce(&mut AboutRequest)) -> Notice {
+    let mut request = AboutRequest {
         event,
-        vault: VaultId([1; 16]),
         request: "abc".to_owned(),
         operation: Line::of("write"),
         path: Line::of("secret/data/prod/<root>"),
@@ -24,7 +26,29 @@ pub(super) fn notice(event: Event) -> Notice {
         remark: None,
         asked_at: NOW,
         expires_at: NOW.after(Span(3600)),
-    }
+    };
+    edit(&mut request);
+    told(About::Request(request))
+}
+
+fn told(about: About) -> Notice {
+    Notice { id: "abc.waits".to_owned(), at: NOW.after(Span(60)), vault: VaultId([1; 16]), about }
+}
+
+fn limit(turn: Turn, ends_at: Option<Timestamp>) -> Notice {
+    told(About::Limit(AboutLimit {
+        turn,
+        breach: "b.1".to_owned(),
+        limit: Line::of("prod-reads"),
+        metric: Metric::ReadsPerHour,
+        level: Level::Soft,
+        subject: Line::of("<ann>"),
+        path: Line::of("secret/data/prod"),
+        value: 11,
+        bound: 10,
+        since: NOW,
+        ends_at,
+    }))
 }
 
 #[test]
@@ -55,8 +79,55 @@ fn an_alert_fires_while_a_request_waits_and_whatever_ends_that_resolves_it() {
 }
 
 #[test]
+fn an_alert_of_a_limit_fires_until_it_is_resolved_and_no_longer_than_its_hour() {
+    let alert = |notice: Notice| webhook::body(WebhookFormat::Alertmanager, &notice)[0].clone();
+    let hour = NOW.after(Span(3600));
+    let (breached, resolved) = (alert(limit(Turn::Breached, Some(hour))), alert(limit(Turn::Resolved, Some(hour))));
+    let labels = json!({
+        "alertname": "KeyturnLimit", "vault": "01".repeat(16), "limit": "prod-reads", "metric": "reads_per_hour", "breach": "b.1",
+    });
+    assert_eq!((&breached["labels"], &resolved["labels"]), (&labels, &labels));
+    assert_eq!(breached["startsAt"], resolved["startsAt"]);
+    assert_eq!(breached["endsAt"], json!("2027-01-15T09:00:00.000000000Z"));
+    assert_eq!(resolved["endsAt"], json!("2027-01-15T08:01:00.000000000Z"));
+    assert_eq!(breached["annotations"]["subject"], json!("‹ann›"));
+    let lasting = alert(limit(Turn::Breached, None));
+    assert_eq!(lasting["endsAt"], json!("2027-02-14T08:01:00.000000000Z"), "until somebody says that it is over");
+}
+
+#[test]
+fn limits_and_canaries_are_told_in_every_form() {
+    let canary = told(About::Canary(AboutCanary {
+        path: Line::of("secret/data/trap"),
+        reader: Line::of("eve"),
+        address: Line::of("192.0.2.1"),
+        request_id: "r1".to_owned(),
+    }));
+    let alert = webhook::body(WebhookFormat::Alertmanager, &canary)[0].clone();
+    assert_eq!(alert["labels"], json!({"alertname": "KeyturnCanary", "vault": "01".repeat(16), "read": "r1"}));
+    assert_eq!(alert["endsAt"], json!("2027-01-16T08:01:00.000000000Z"));
+    for (notice, event, headline) in [
+        (canary, "canary", "canary: eve read secret/data/trap"),
+        (
+            limit(Turn::Breached, None),
+            "limit_breached",
+            "soft limit prod-reads breached: <ann>, secret/data/prod: 11 reads in an hour, where 10 reads in an hour are allowed",
+        ),
+        (limit(Turn::Resolved, None), "limit_resolved", "soft limit prod-reads resolved: <ann>, secret/data/prod"),
+    ] {
+        let plain = webhook::body(WebhookFormat::Plain, &notice);
+        assert_eq!((&plain["event"], &plain["headline"]), (&json!(event), &json!(headline)));
+        let slack = webhook::body(WebhookFormat::Slack, &notice)["text"].as_str().unwrap().to_owned();
+        assert!(!slack.contains(['<', '>']) && slack.trim_end().ends_with(NOTHING_IS_DECIDED_HERE), "{slack}");
+        assert!(mail::message("vault@example.org", "a@example.org", &notice).is_ok());
+    }
+}
+
+#[test]
 fn plain_json_has_a_field_for_everything() {
-    let told = Notice { by: Some(Line::of("ben")), remark: Some(Line::of("not on a Friday")), ..notice(Event::Denied) };
+    let told = notice_with(Event::Denied, |request| {
+        (request.by, request.remark) = (Some(Line::of("ben")), Some(Line::of("not on a Friday")));
+    });
     let body = webhook::body(WebhookFormat::Plain, &told);
     assert_eq!(
         (&body["event"], &body["by"], &body["remark"]),
@@ -105,7 +176,9 @@ fn nobody_writes_headers_of_a_message_but_the_vault() {
 fn nothing_that_people_wrote_ends_a_message_early() {
     for ending in ["\n.\n", "\r.\r", "\r\n.\r\n", "\n.\r\n"] {
         let hostile = format!("x{ending}MAIL FROM:<vault@example.org>{ending}");
-        let told = Notice { reason: Line::of(&hostile), remark: Some(Line::of(&hostile)), ..notice(Event::Denied) };
+        let told = notice_with(Event::Denied, |request| {
+            (request.reason, request.remark) = (Line::of(&hostile), Some(Line::of(&hostile)));
+        });
         let message = mail::message("vault@example.org", "a@example.org", &told).unwrap().formatted();
         assert!(message.windows(2).all(|pair| (pair[0] == b'\r') == (pair[1] == b'\n')), "each break is a whole one");
         let text = String::from_utf8(message).unwrap();
@@ -116,7 +189,7 @@ fn nothing_that_people_wrote_ends_a_message_early() {
 
 #[test]
 fn a_long_subject_is_cut_and_the_body_has_it_all() {
-    let long = Notice { path: Line::of(&"ä".repeat(400)), ..notice(Event::Waits) };
+    let long = notice_with(Event::Waits, |request| request.path = Line::of(&"ä".repeat(400)));
     let message = mail::message("vault@example.org", "a@example.org", &long).unwrap();
     let subject = message.headers().get::<lettre::message::header::Subject>().unwrap();
     assert!(subject.as_ref().len() < 200 && subject.as_ref().ends_with('…'));

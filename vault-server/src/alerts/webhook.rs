@@ -6,7 +6,8 @@ use data_encoding::HEXLOWER;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use vault_core::notice::{Event, Line, Notice};
+use vault_core::notice::{About, AboutCanary, AboutLimit, AboutRequest, Event, Line, Notice, Turn};
+use vault_core::time::{Span, Timestamp};
 
 use super::{Channel, Delivering, Failure, Kind, NOTHING_IS_DECIDED_HERE, as_json, as_text, read_file};
 use crate::config::{WebhookAddress, WebhookFormat, WebhookSettings};
@@ -14,6 +15,12 @@ use crate::outside::http::{checked, client, describe};
 
 /// Bytes of the digest that names a webhook.
 const NAME_LENGTH_BYTES: usize = 8;
+
+/// How long an alert fires whose end nobody can foresee; told again it would fire on.
+const FIRES_FOR_MAX: Span = Span(30 * 24 * 3600);
+
+/// How long the alert of a canary fires, which nothing resolves.
+const CANARY_FIRES_FOR: Span = Span(24 * 3600);
 
 /// A webhook.
 pub(super) struct Webhook {
@@ -103,32 +110,82 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// Writes one alert for Alertmanager's API version 2. It fires for as long as the request waits, and whatever ends the waiting
-/// resolves it, as the labels are the same.
+/// Writes one alert for Alertmanager's API version 2. It fires for as long as its cause lasts, and whatever ends that resolves it, as
+/// the labels are the same.
 fn alerts(notice: &Notice) -> Value {
-    let ends_at = match notice.event {
-        Event::Waits => notice.expires_at,
-        Event::Approved | Event::Denied | Event::Cancelled | Event::Released | Event::Stale => notice.at,
-    };
     let vault = HEXLOWER.encode(&notice.vault.0);
+    let (labels, mut annotations, starts_at, ends_at) = match &notice.about {
+        About::Request(request) => of_request(&vault, request, notice.at),
+        About::Limit(limit) => of_limit(&vault, limit, notice.at),
+        About::Canary(canary) => of_canary(&vault, canary, notice.at),
+    };
+    if let Value::Object(annotations) = &mut annotations {
+        annotations.insert("summary".to_owned(), json!(unmarked(&notice.headline())));
+        annotations.insert("description".to_owned(), json!(NOTHING_IS_DECIDED_HERE));
+    }
     json!([{
-        "labels": { "alertname": "KeyturnRequestWaits", "vault": vault, "request": notice.request },
-        "annotations": {
-            "summary": unmarked(&notice.headline()),
-            "description": NOTHING_IS_DECIDED_HERE,
-            "state": notice.event.word(),
-            "operation": unmarked(notice.operation.as_str()),
-            "path": unmarked(notice.path.as_str()),
-            "requester": unmarked(notice.requester.as_str()),
-            "reason": unmarked(notice.reason.as_str()),
-            "waits_for": unmarked(notice.waits_for.as_str()),
-            "by": unmarked(notice.by.as_ref().map_or("", Line::as_str)),
-            "remark": unmarked(notice.remark.as_ref().map_or("", Line::as_str)),
-            "expires_at": notice.expires_at.to_string(),
-        },
-        "startsAt": notice.asked_at.to_string(),
+        "labels": labels,
+        "annotations": annotations,
+        "startsAt": starts_at.to_string(),
         "endsAt": ends_at.to_string(),
     }])
+}
+
+/// Labels, annotations, and from when to when an alert fires.
+type Alert = (Value, Value, Timestamp, Timestamp);
+
+fn of_request(vault: &str, request: &AboutRequest, at: Timestamp) -> Alert {
+    let ends_at = match request.event {
+        Event::Waits => request.expires_at,
+        Event::Approved | Event::Denied | Event::Cancelled | Event::Released | Event::Stale => at,
+    };
+    let labels = json!({ "alertname": "KeyturnRequestWaits", "vault": vault, "request": request.request });
+    let annotations = json!({
+        "state": request.event.word(),
+        "operation": unmarked(request.operation.as_str()),
+        "path": unmarked(request.path.as_str()),
+        "requester": unmarked(request.requester.as_str()),
+        "reason": unmarked(request.reason.as_str()),
+        "waits_for": unmarked(request.waits_for.as_str()),
+        "by": unmarked(request.by.as_ref().map_or("", Line::as_str)),
+        "remark": unmarked(request.remark.as_ref().map_or("", Line::as_str)),
+        "expires_at": request.expires_at.to_string(),
+    });
+    (labels, annotations, request.asked_at, ends_at)
+}
+
+/// The level is no label, so that a breach which gets worse stays one alert.
+fn of_limit(vault: &str, limit: &AboutLimit, at: Timestamp) -> Alert {
+    let ends_at = match limit.turn {
+        Turn::Breached => limit.ends_at.unwrap_or_else(|| at.after(FIRES_FOR_MAX)),
+        Turn::Resolved => at,
+    };
+    let labels = json!({
+        "alertname": "KeyturnLimit",
+        "vault": vault,
+        "limit": limit.limit.as_str(),
+        "metric": limit.metric.word(),
+        "breach": limit.breach,
+    });
+    let annotations = json!({
+        "state": limit.turn.word(),
+        "level": limit.level.word(),
+        "subject": unmarked(limit.subject.as_str()),
+        "path": unmarked(limit.path.as_str()),
+        "value": limit.metric.in_words(limit.value),
+        "bound": limit.metric.in_words(limit.bound),
+    });
+    (labels, annotations, limit.since, ends_at)
+}
+
+fn of_canary(vault: &str, canary: &AboutCanary, at: Timestamp) -> Alert {
+    let labels = json!({ "alertname": "KeyturnCanary", "vault": vault, "read": canary.request_id });
+    let annotations = json!({
+        "path": unmarked(canary.path.as_str()),
+        "reader": unmarked(canary.reader.as_str()),
+        "address": unmarked(canary.address.as_str()),
+    });
+    (labels, annotations, at, at.after(CANARY_FIRES_FOR))
 }
 
 /// Replaces what Slack and HTML take for marks. Alertmanager passes annotations on to whatever its own settings name, and its

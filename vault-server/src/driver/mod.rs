@@ -2,8 +2,8 @@
 //!
 //! `requests` runs one request, `fetch` reads what pure code asked for, `rules` holds mounts, policies and compiled
 //! rules, `seals` moves the vault between sealed and unsealed, `snapshots` takes and restores it, `sweep` removes what was
-//! given up, `census` counts what metrics tell,
-//! `notices` tells people what waits for them, `rotation` renews the barrier's key, and `ceremonies` is what custodians do with their shares on an unsealed
+//! given up, `census` counts what metrics tell, `limits` watches limits, `notices` tells people what waits for them, `rotation` renews the barrier's key, and
+//! `ceremonies` is what custodians do with their shares on an unsealed
 //! vault: `rekey` and `generate_root`. `custody` is what they do by a charter.
 
 mod census;
@@ -11,6 +11,7 @@ mod ceremonies;
 mod custody;
 mod fetch;
 mod generate_root;
+mod limits;
 mod notices;
 mod rekey;
 mod requests;

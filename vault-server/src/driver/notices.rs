@@ -83,14 +83,14 @@ impl Room {
         }
     }
 
-    /// Chooses what is given to whom now. Of one request a channel hears things in the order in which they happened.
+    /// Chooses what is given to whom now. Of one thing a channel hears in the order in which it happened.
     fn claims(&self, outbox: &[Outgoing], channels: &Channels, now: Timestamp) -> Vec<Claim> {
         let mut claims = Vec::new();
         for (channel, way) in channels.iter().enumerate().filter(|(channel, _)| !self.rests(*channel, now)) {
-            let mut requests = HashSet::new();
+            let mut things = HashSet::new();
             let waiting = outbox.iter().enumerate().filter_map(|(row, outgoing)| {
                 let due_at = outgoing.due_at(way.key())?;
-                let is_next = requests.insert(outgoing.notice.request.as_str());
+                let is_next = things.insert(outgoing.notice.thing());
                 (is_next && due_at <= now).then_some(Claim { row, channel })
             });
             claims.extend(waiting.take(CLAIMS_MAX));
@@ -171,7 +171,7 @@ impl Vault {
             }
         }
         outbox.sort_by(|one, other| {
-            let key = |outgoing: &Outgoing| (outgoing.notice.at, outgoing.notice.event as u8);
+            let key = |outgoing: &Outgoing| (outgoing.notice.at, outgoing.notice.rank());
             key(one).cmp(&key(other)).then_with(|| one.notice.id.cmp(&other.notice.id))
         });
         Ok(outbox)

@@ -10,6 +10,7 @@ use vault_core::auth::token::{Finder, Reader};
 use vault_core::auth::{self, Sender, Unidentified, stewards};
 use vault_core::engines::{Effect, Follow, Surroundings};
 use vault_core::flow::{Completed, Denied, Identified, Pending, Permitted, Plan, Recorded, Settled, Target, Undecided};
+use vault_core::limits::{self, Metric};
 use vault_core::network::Network;
 use vault_core::policy::IdentityFacts;
 use vault_core::quota::{self, Verdict};
@@ -88,8 +89,12 @@ impl Vault {
         answer.unwrap_or_else(|| Err(busy()))
     }
 
-    /// Waits for the turn of a write, where the engine has writers of one path take turns.
-    async fn turn(&self, open: &Open, rules: &Generation, request: &Request) -> Option<OwnedMutexGuard<()>> {
+    /// Waits for the turn of a write, where the engine has writers of one path take turns, or of a read that is counted.
+    async fn turn(&self, open: &Open, rules: &Generation, identified: &Identified) -> Option<OwnedMutexGuard<()>> {
+        let request = identified.request();
+        if let Some(counted) = limits::turn(&rules.tables, identified) {
+            return open.stripes.lock(&counted).await;
+        }
         if matches!(request.operation, Operation::Read | Operation::List) {
             return None;
         }
@@ -125,7 +130,7 @@ impl Vault {
             Ok(identified) => identified,
             Err(denied) => return Err(self.deny(&open, denied).await),
         };
-        let turn = trace.during(Stage::Turn, self.turn(&open, &rules, identified.request())).await;
+        let turn = trace.during(Stage::Turn, self.turn(&open, &rules, &identified)).await;
         let rules = open.rules.current(self.storage.as_ref(), &open.unsealed).await?;
         let permitted = match trace.during(Stage::Permit, self.permit(&open, &rules, identified)).await? {
             Ok(permitted) => permitted,
@@ -287,6 +292,9 @@ impl Vault {
     }
 
     async fn deny(&self, open: &Open, denied: Denied) -> Refusal {
+        if let Some(breach) = denied.breach() {
+            self.metrics.limits.refused(breach.metric);
+        }
         let record = denied.record(open.barrier().audit_values());
         match self.log.append_durable(record).await {
             Ok(durable) => denied.into_refusal(&durable),
@@ -345,8 +353,21 @@ impl Vault {
             Err(refusal) => completed.into_recorded().refuse(refusal),
         };
         let follow = completed.take_follow();
+        let breached = completed.breach().map(|breach| breach.metric);
         if let Some(record) = completed.record(open.barrier().audit_values(), self.environment.now()) {
-            self.log.append(record);
+            match breached {
+                // That a limit refused is durable before it is answered, as a denial is. A login is refused with the trace of any
+                // other that fails.
+                Some(metric) if metric != Metric::FailedLoginsPerHour => {
+                    if let Err(error) = self.log.append_durable(record).await {
+                        return Attempt::Done(Err(log_refusal(&error)));
+                    }
+                }
+                _ => self.log.append(record),
+            }
+        }
+        if let Some(metric) = breached {
+            self.metrics.limits.refused(metric);
         }
         if seal {
             drop(open);
@@ -393,6 +414,10 @@ impl Vault {
                 }
                 Effect::Count(counted) => {
                     self.metrics.people.happened(counted);
+                    Ok(())
+                }
+                Effect::CanaryRead => {
+                    self.metrics.limits.canary_reads.inc();
                     Ok(())
                 }
                 Effect::Seal => Ok(()),

@@ -6,13 +6,16 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use arc_swap::ArcSwap;
 use vault_core::auth::Identity;
+use vault_core::custody::{CHECKUPS_ROW, CheckUps};
 use vault_core::mounts::{self, Tables};
 use vault_core::policy::{Acl, IdentityFacts};
 use vault_core::refusal::Refusal;
 use vault_core::seal::Unsealed;
+use vault_core::time::Timestamp;
 use vault_core::view::{Interrupt, View};
 
 use crate::driver::fetch::{Fetcher, ROUNDS_MAX};
+use crate::driver::store_refusal;
 use crate::storage::Storage;
 
 /// Most compiled rules that are kept; beyond it the kept ones are dropped and compiled anew.
@@ -82,6 +85,17 @@ impl Rules {
     }
 }
 
+/// Tells when the custodian who was not seen for longest was seen; none where shares have no custodians.
+async fn checkup(storage: &dyn Storage, unsealed: &Unsealed) -> Result<Option<Timestamp>, Refusal> {
+    let Some(custody) = unsealed.custody() else { return Ok(None) };
+    let config = unsealed.config();
+    let row = storage.get(&CHECKUPS_ROW).await.map_err(|error| store_refusal(&error))?;
+    // A row that is damaged counts as none: everybody was seen when the shares were made.
+    let read = CheckUps::read(row.as_ref().map(|row| row.value.as_ref()), config.epoch());
+    let checkups = read.unwrap_or_else(|_| CheckUps::new(config.epoch()));
+    Ok(custody.last_checkup(config.created_at(), &checkups))
+}
+
 impl Generation {
     async fn load(storage: &dyn Storage, unsealed: &Unsealed, seen_changes: u64) -> Result<Self, Refusal> {
         let mut view = View::default();
@@ -90,7 +104,8 @@ impl Generation {
         for _ in 0..ROUNDS_MAX {
             match mounts::load_tables(barrier.names(), &mut view) {
                 Ok(tables) => {
-                    let tables = tables.with_custody(unsealed.custody());
+                    let checkup = checkup(storage, unsealed).await?;
+                    let tables = tables.with_custody(unsealed.custody()).with_checkup(checkup);
                     return Ok(Self { tables, seen_changes, compiled: RwLock::default() });
                 }
                 Err(Interrupt::Refuse(refusal)) => return Err(refusal),

@@ -14,6 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use vault_core::audit::{Record, SnapshotEvent};
 use vault_core::refusal::{Class, Refusal};
 use vault_core::reply::{RestorePermit, RestoreProof, SnapshotPermit};
+use vault_core::time::Timestamp;
 
 use crate::driver::{Caller, Open, Vault, log_refusal, store_refusal};
 use crate::snapshot::{self, Facts, Proof, SnapshotError, Verified};
@@ -91,9 +92,13 @@ impl Vault {
         caller: Caller,
     ) {
         let ends_at = Instant::now() + self.settings.snapshots.span_max;
+        let taken_at = facts.created_at;
         let mut out = Pieces { pieces, piece: Vec::with_capacity(PIECE_BYTES), ends_at, runtime: Handle::current() };
         match snapshot::save(dump, facts, seal, &mut out) {
-            Ok(sha256) => self.note_snapshot(&SnapshotEvent::Saved { sha256: &sha256 }, caller),
+            Ok(sha256) => {
+                self.note_snapshot(&SnapshotEvent::Saved { sha256: &sha256 }, caller);
+                out.runtime.block_on(self.note_saved(taken_at));
+            }
             Err(error) => {
                 let reason = error.to_string();
                 tracing::warn!(request_id = %caller.id, "the snapshot was cut off: {reason}");
@@ -101,6 +106,16 @@ impl Vault {
                 // The connection ends with an error, so that nobody takes half for the whole.
                 out.fail();
             }
+        }
+    }
+
+    /// Notes when the vault was backed up. The snapshot is good also where that fails.
+    async fn note_saved(&self, taken_at: Timestamp) {
+        self.metrics.limits.backup_last_time.set(taken_at.unix_seconds());
+        let Some(open) = self.open.load_full() else { return };
+        if let Err(refusal) = self.note_backup(&open, Some(taken_at)).await {
+            let reason = refusal.private.as_deref().unwrap_or(&refusal.public);
+            tracing::warn!("that a snapshot was taken cannot be noted: {reason}");
         }
     }
 

@@ -82,6 +82,7 @@ impl Vault {
                     self.collect_tokens(&open).await?;
                     self.purge_given_up(&open).await?;
                     self.take_census(&open).await?;
+                    self.sweep_limits(&open).await?;
                 }
                 self.watch_custodians().await
             }

@@ -8,6 +8,7 @@
 pub(crate) mod classic;
 mod door;
 mod json;
+mod limits;
 mod people;
 mod process;
 mod seal;
@@ -33,6 +34,7 @@ use vault_core::time::Timestamp;
 
 use crate::alerts::Kind;
 use door::DoorMetrics;
+use limits::LimitMetrics;
 use people::PeopleMetrics;
 pub(crate) use process::AuditLag;
 use process::ProcessMetrics;
@@ -70,6 +72,8 @@ impl Outcome {
     fn of<T>(result: &Result<T, Refusal>) -> Self {
         match result.as_ref().map_err(|refusal| refusal.class) {
             Ok(_) => Self::Answered,
+            // A limit is no failure of the server.
+            Err(_) if result.as_ref().is_err_and(|refusal| refusal.breach.is_some()) => Self::Refused,
             Err(Class::Denied) => Self::Denied,
             Err(Class::Busy | Class::Unavailable | Class::Internal) => Self::Failed,
             Err(_) => Self::Refused,
@@ -182,6 +186,8 @@ pub(crate) struct Metrics {
     notices: [[Counter; NOTICE_OUTCOMES.len()]; CHANNELS.len()],
     /// Notices in the outbox.
     pub(crate) notices_waiting: Gauge,
+    /// Limits, canaries and backups.
+    pub(crate) limits: LimitMetrics,
     custodians: Gauge,
     custodians_overdue: Gauge,
     /// 0 kept, 1 soft, 2 hard.
@@ -237,6 +243,7 @@ impl Metrics {
                 NOTICE_OUTCOMES.map(|(_, outcome)| notices.get_or_create_owned(&NoticeLabels { channel, outcome }))
             }),
             notices_waiting: Gauge::default(),
+            limits: LimitMetrics::register(&mut registry),
             custodians: Gauge::default(),
             custodians_overdue: Gauge::default(),
             custody_limit: Gauge::default(),
@@ -462,6 +469,8 @@ mod tests {
         let known = known.chain(traces::TRACE_OUTCOMES.iter().map(|(_, word)| *word));
         // Whoever is nobody of the charter.
         let known = known.chain([""]);
+        let known =
+            known.chain(limits::LEVELS).chain(vault_core::limits::Metric::ALL.map(vault_core::limits::Metric::word));
         let known: BTreeSet<&str> = known.chain(COMMIT_OUTCOMES.iter().map(|(_, word)| *word)).collect();
         let is_bound = |word: &&str| word.parse::<f64>().is_ok() || *word == "+Inf" || *word == crate::VERSION;
         let strange: Vec<_> = words.difference(&known).filter(|word| !is_bound(word)).collect();

@@ -98,6 +98,13 @@ async fn share(vault: &TestVault, people: &People, name: &str) -> Share {
     people.open(name, &known(vault, people, name).await["sealed_shares"][0])
 }
 
+/// Shows that a custodian holds their share.
+pub(crate) async fn check_up(vault: &TestVault, people: &People, name: &str) {
+    let mine = share(vault, people, name).await;
+    let sent = proof(&question(vault).await, &mine, None);
+    vault.expect_as("", 200, "POST", "sys/custody/check", Some(sent)).await;
+}
+
 async fn give(vault: &TestVault, people: &People, name: &str) -> Value {
     let share = share(vault, people, name).await;
     vault.expect_as("", 200, "PUT", "sys/unseal", Some(json!({"key": share.to_text().expose()}))).await

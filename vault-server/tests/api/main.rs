@@ -26,6 +26,7 @@ mod gauges;
 mod house;
 mod identity;
 mod leases;
+mod limits;
 mod metrics;
 mod notices;
 mod oidc;

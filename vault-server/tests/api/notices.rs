@@ -35,7 +35,7 @@ pub(crate) struct Posted {
 /// A server that notes what it is sent. It answers with each status in turn, and from then on with the last.
 pub(crate) struct Listener {
     pub(crate) url: String,
-    posted: mpsc::UnboundedReceiver<Posted>,
+    pub(crate) posted: mpsc::UnboundedReceiver<Posted>,
 }
 
 struct Script {
@@ -74,7 +74,7 @@ impl Listener {
             .unwrap()
     }
 
-    fn settings(&self) -> NoticeSettings {
+    pub(crate) fn settings(&self) -> NoticeSettings {
         NoticeSettings { webhook: vec![webhook(&self.url)], ..NoticeSettings::default() }
     }
 }
@@ -98,7 +98,7 @@ async fn house_over(storage: Arc<dyn Storage>, settings: &NoticeSettings) -> Hou
 }
 
 /// Waits until metrics say something.
-async fn until(vault: &TestVault, series: &str, value: &str) {
+pub(crate) async fn until(vault: &TestVault, series: &str, value: &str) {
     until_it_is(vault, series, &|seen| seen == value).await;
 }
 

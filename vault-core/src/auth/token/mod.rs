@@ -122,6 +122,14 @@ pub struct Alive {
     pub revision: Revision,
 }
 
+/// Whom a token counts for.
+pub(crate) enum Origin {
+    /// An entity.
+    Entity(EntityId),
+    /// A token that nobody is known behind.
+    Token(TokenId),
+}
+
 impl Finder<'_> {
     /// Finds a token that is alive, along with every token it descends from.
     ///
@@ -148,6 +156,23 @@ impl Finder<'_> {
             ancestor = found.parent;
         }
         Ok(makers)
+    }
+
+    /// Finds whom a token without an entity counts for: the entity that made it or one that it descends from, or else the token that it
+    /// all began with. So a token of one's own making counts for oneself.
+    ///
+    /// # Errors
+    /// Stops when something must be fetched first.
+    pub(crate) fn origin(&self, id: &TokenId, token: &Token, view: &mut View) -> Result<Origin, Interrupt> {
+        let mut oldest = id.clone();
+        let mut known = token.entity.or(token.made_by);
+        let mut ancestor = token.parent.clone();
+        for _ in 0..DESCENT_MAX {
+            let (None, Some(parent)) = (known, ancestor) else { break };
+            let (found, _) = self.read_alive(&parent.slot(self.names), view)?;
+            (known, ancestor, oldest) = (found.entity.or(found.made_by), found.parent, parent);
+        }
+        Ok(known.map_or(Origin::Token(oldest), Origin::Entity))
     }
 
     /// Checks that every token that `token` descends from is alive.

@@ -59,6 +59,10 @@ impl Engine for Kv {
         true
     }
 
+    fn secret(&self, mount: &Mount, below: &str) -> Option<String> {
+        if is_versioned(mount) { v2::secret(below) } else { v1::secret(below) }
+    }
+
     fn existence(&self, call: &Call<'_>) -> Option<Slot> {
         if is_versioned(call.mount) { v2::existence(call) } else { v1::existence(call, v1::root(call)) }
     }

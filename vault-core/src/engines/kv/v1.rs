@@ -28,6 +28,11 @@ pub(in crate::engines) fn existence(call: &Call<'_>, root: Folder) -> Option<Slo
     Some(tree::slot(call.names, root, call.path))
 }
 
+/// Names the secret that a read gives out.
+pub(super) fn secret(below: &str) -> Option<String> {
+    (!below.is_empty() && !below.ends_with('/')).then(|| below.to_owned())
+}
+
 /// Decides a call on the values below `root`.
 pub(in crate::engines) fn handle(call: &Call<'_>, root: Folder, view: &mut View) -> Result<Step, Interrupt> {
     match call.request.operation {

@@ -3,12 +3,14 @@
 
 mod absent;
 mod audit;
+mod canaries;
 mod capabilities;
 mod control_groups;
 mod counters;
 mod delegations;
 mod host;
 mod leases;
+mod limits;
 mod locked_users;
 mod metrics;
 mod mounts;

@@ -1,9 +1,9 @@
 //! The endpoints of `sys/`, one line each.
 
 use super::{
-    absent, audit, capabilities, control_groups, counters, delegations, done, host, leases, locked_users, metrics,
-    mounts, openapi, password_policies, plugins, policies, quotas, remount, reports, requests, rotate, seal, snapshot,
-    tune, ui, wrapping,
+    absent, audit, canaries, capabilities, control_groups, counters, delegations, done, host, leases, limits,
+    locked_users, metrics, mounts, openapi, password_policies, plugins, policies, quotas, remount, reports, requests,
+    rotate, seal, snapshot, tune, ui, wrapping,
 };
 use crate::engines::Route;
 use crate::engines::transit::tools;
@@ -180,6 +180,18 @@ pub(super) static ROUTES: &[Route] = &[
         "quotas/config",
         &[(Read, quotas::settings), (Write, quotas::refuse_settings)],
         "Tells what holds for all limits",
+    ),
+    Route::new("limits", &[(List, limits::list), (Read, limits::list)], "Lists soft and hard limits"),
+    Route::new(
+        "limits/{name}",
+        &[(Read, limits::read), (Write, limits::write), (Delete, limits::delete)],
+        "A soft and a hard limit",
+    ),
+    Route::new("canaries", &[(List, canaries::list), (Read, canaries::list)], "Lists canaries"),
+    Route::new(
+        "canaries/{path*}",
+        &[(Read, canaries::read), (Write, canaries::mark), (Delete, canaries::unmark)],
+        "Marks a secret that nobody has a reason to read",
     ),
     Route::new("remount", &[(Write, remount::start)], "Moves a mount to another path"),
     Route::new("remount/status/{migration_id}", &[(Read, remount::status)], "Tells how far a move is"),

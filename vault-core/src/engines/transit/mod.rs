@@ -84,6 +84,16 @@ impl Engine for Transit {
         &ROUTES
     }
 
+    fn secret(&self, _: &Mount, below: &str) -> Option<String> {
+        let below = below.strip_suffix('/').unwrap_or(below);
+        match below.split('/').collect::<Vec<_>>().as_slice() {
+            // One version gives out of the key what all of them do.
+            ["export", part, name] | ["export", part, name, _] => Some(format!("export/{part}/{name}")),
+            ["backup", name] => Some(format!("backup/{name}")),
+            _ => None,
+        }
+    }
+
     fn existence(&self, call: &Call<'_>) -> Option<Slot> {
         let name = call.path.strip_suffix('/').unwrap_or(call.path).strip_prefix("encrypt/")?;
         Some(record::slot(call, name))

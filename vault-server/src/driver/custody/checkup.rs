@@ -98,7 +98,13 @@ impl Vault {
         let batch =
             checkups.store(row.map(|row| row.revision)).map_err(|error| Refusal::internal(error.to_string()))?;
         match self.storage.commit(batch).await {
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                // Limits on the age of check-ups go by what is in memory.
+                if let Some(open) = self.open.load_full() {
+                    open.rules.expire();
+                }
+                Ok(())
+            }
             Err(CommitError::Conflict { .. }) => Err(Refusal::new(Class::Busy, "another check-up came; try again")),
             Err(CommitError::Storage(error)) => Err(store_refusal(&error)),
         }

@@ -1,5 +1,5 @@
 use vault_core::id::VaultId;
-use vault_core::notice::Event;
+use vault_core::notice::{About, AboutRequest, Event};
 
 use super::*;
 use crate::config::{CommandSettings, NoticeSettings, WebhookFormat, WebhookSettings};
@@ -7,11 +7,8 @@ use crate::config::{CommandSettings, NoticeSettings, WebhookFormat, WebhookSetti
 const NOW: Timestamp = Timestamp(1_800_000_000_000_000_000);
 
 fn outgoing(request: &str, event: Event, seconds: u64) -> Outgoing {
-    let notice = Notice {
-        id: format!("{request}.{}", event.word()),
-        at: NOW.after(Span(seconds)),
+    let about = About::Request(AboutRequest {
         event,
-        vault: VaultId([1; 16]),
         request: request.to_owned(),
         operation: Line::of("read"),
         path: Line::of("secret/x"),
@@ -22,7 +19,9 @@ fn outgoing(request: &str, event: Event, seconds: u64) -> Outgoing {
         remark: None,
         asked_at: NOW,
         expires_at: NOW.after(Span(3600)),
-    };
+    });
+    let id = format!("{request}.{}", event.word());
+    let notice = Notice { id, at: NOW.after(Span(seconds)), vault: VaultId([1; 16]), about };
     Outgoing::of(notice)
 }
 
@@ -99,7 +98,7 @@ fn the_next_look_is_when_something_is_due() {
 #[test]
 fn the_oldest_go_when_there_is_no_more_room() {
     let mut outbox: Vec<_> = (0..5).map(|at| outgoing(&at.to_string(), Event::Waits, at)).collect();
-    let names = |outbox: &[Outgoing]| outbox.iter().map(|one| one.notice.request.clone()).collect::<Vec<_>>();
+    let names = |outbox: &[Outgoing]| outbox.iter().map(|one| one.notice.thing().to_owned()).collect::<Vec<_>>();
     let dropped = surplus(&mut outbox, 3);
     assert_eq!(
         (names(&dropped), names(&outbox)),

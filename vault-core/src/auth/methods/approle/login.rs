@@ -13,6 +13,7 @@ use crate::auth::failures::Attempts;
 use crate::auth::login::{self, Login, check_address};
 use crate::engines::{Call, Change, Step};
 use crate::id::AppRoleId;
+use crate::limits::FailedLogins;
 use crate::refusal::Refusal;
 use crate::secret::SecretText;
 use crate::view::{Interrupt, View};
@@ -39,17 +40,22 @@ pub(super) fn login(call: &Call<'_>, view: &mut View, rng: &mut dyn CryptoRng) -
     if attempts.is_locked() {
         return Err(wrong("locked out after too many failures from this source").into());
     }
-    let (wrong, changes) = match admit(call, &role_id, &shown, view)? {
-        Admission::Admitted { role, secret, changes } => {
+    let known = role::by_role_id(call, &role_id, view)?.map(|role| role.name);
+    let failed = FailedLogins::load(call, known.as_deref(), view)?;
+    let (wrong, changes) = match (admit(call, &role_id, &shown, view)?, failed.reached(call, wrong(""))) {
+        (Admission::Admitted { .. }, Some(refusal)) => (refusal, Vec::new()),
+        (Admission::Refused { changes, .. }, Some(refusal)) => (refusal, changes),
+        (Admission::Admitted { role, secret, changes }, None) => {
             let mut forgotten = attempts.succeeded()?;
             forgotten.extend(changes);
             return grant(call, *role, secret, forgotten, view, rng);
         }
-        Admission::Refused { wrong, changes } => (wrong, changes),
+        (Admission::Refused { wrong, changes }, None) => (wrong, changes),
     };
     // Whatever was wrong leaves the same trace, so that the time that it takes tells nothing.
     let mut counted = attempts.failed()?;
     counted.extend(changes);
+    counted.extend(failed.failed(call)?);
     Ok(Step::refuse(wrong, counted))
 }
 

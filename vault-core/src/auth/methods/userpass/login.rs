@@ -10,6 +10,7 @@ use super::{USERNAME, name};
 use crate::auth::failures::Attempts;
 use crate::auth::login::{self, Login};
 use crate::engines::{Call, Step};
+use crate::limits::FailedLogins;
 use crate::refusal::Refusal;
 use crate::secret::SecretText;
 use crate::view::{Interrupt, View};
@@ -39,13 +40,24 @@ pub(super) fn login(call: &Call<'_>, view: &mut View, rng: &mut dyn CryptoRng) -
     if attempts.is_locked() {
         return Err(wrong("locked out after too many failures").into());
     }
-    let known = user::load(call.mount, call.names, &name, view)?.filter(|_| asked == counted);
+    let known = user::load(call.mount, call.names, &name, view)?;
+    let failed = FailedLogins::load(call, known.as_ref().map(|_| name.as_str()), view)?;
+    let known = known.filter(|_| asked == counted);
     let nobody = Password::nobodys();
     let right = known.as_ref().map_or(&nobody, |user| &user.password).is(&shown, view)?;
+    let refused = failed.reached(call, wrong(""));
     let mut user = match known {
-        Some(user) if right && login::check_address(call, &user.parameters.bound_cidrs).is_ok() => user,
-        Some(_) if right => return Ok(Step::refuse(wrong("the address is not allowed"), attempts.failed()?)),
-        _ => return Ok(Step::refuse(wrong("wrong user or password"), attempts.failed()?)),
+        Some(user)
+            if right && refused.is_none() && login::check_address(call, &user.parameters.bound_cidrs).is_ok() =>
+        {
+            user
+        }
+        known => {
+            let why = if known.is_some() && right { "the address is not allowed" } else { "wrong user or password" };
+            let mut changes = attempts.failed()?;
+            changes.extend(failed.failed(call)?);
+            return Ok(Step::refuse(refused.unwrap_or_else(|| wrong(why)), changes));
+        }
     };
     let mut changes = attempts.succeeded()?;
     if user.password.is_outdated() {

@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::record::{Metadata, VALUE_VERSION, Version};
-use super::{config, metadata_root, patch as merge, version_slot};
+use super::{config, metadata_root, patch as merge, secret_at, version_slot};
 use crate::engines::{Call, Change, Step, tree};
+use crate::limits;
 use crate::record_format;
 use crate::refusal::Refusal;
 use crate::reply::{Content, Reply};
@@ -58,6 +59,7 @@ pub(super) fn wanted(call: &Call<'_>, path: &str, view: &mut View) -> Result<(Me
     let metadata = Metadata::decode(&opened.payload)?;
     let number = if asked == 0 { metadata.current } else { asked };
     let version = *metadata.versions.get(&number).ok_or_else(Refusal::missing)?;
+    limits::check_secret_age(call, || secret_at(path), version.created_at)?;
     Ok((metadata, number, version))
 }
 
@@ -68,7 +70,7 @@ pub(super) fn read(call: &Call<'_>, path: &str, view: &mut View) -> Result<Step,
         return Ok(Step::answer(Reply::Gone(spliced(b"null", &described)?)));
     }
     let value = value(call, path, number, view)?;
-    Ok(Step::answer(Reply::Content(spliced(value, &described)?)))
+    Ok(Step::answer(Reply::Content(spliced(value, &described)?)).written_at(version.created_at))
 }
 
 /// Gives the JSON text of a version.
@@ -122,6 +124,7 @@ fn put(call: &Call<'_>, path: &str, view: &mut View, cas: Option<u64>, data: &[u
         None => (Metadata::default(), tree::missing_marks(&place, view)?),
     };
     check_cas(cas, metadata.current, metadata.cas_required || config.cas_required)?;
+    let replaced_at = metadata.versions.get(&metadata.current).map(|version| version.created_at);
     let number = metadata.current + 1;
     let life = if metadata.delete_version_after.is_zero() {
         config.delete_version_after
@@ -140,8 +143,8 @@ fn put(call: &Call<'_>, path: &str, view: &mut View, cas: Option<u64>, data: &[u
     let payload = record_format::encode_raw(VALUE_VERSION, data);
     changes.push(Change::Put { slot: version_slot(call, path, number), payload });
     changes.push(Change::Put { slot: place.slot, payload: metadata.encode()? });
-    let reply = Reply::data(&VersionMetadata::of(&metadata, number, &version))?;
-    Ok(Step::commit(reply, changes))
+    let step = Step::commit(Reply::data(&VersionMetadata::of(&metadata, number, &version))?, changes);
+    Ok(Step { written_at: replaced_at, ..step })
 }
 
 fn check_cas(given: Option<u64>, current: u64, required: bool) -> Result<(), Refusal> {

@@ -22,6 +22,17 @@ pub(super) fn existence(call: &Call<'_>) -> Option<Slot> {
     matches!(endpoint, "data" | "metadata").then(|| tree::slot(call.names, metadata_root(call), path))
 }
 
+/// Names the secret that a read gives out, as `data/` has it: the names of its fields tell of it too.
+pub(super) fn secret(below: &str) -> Option<String> {
+    let (endpoint, path) = below.split_once('/')?;
+    let gives = matches!(endpoint, "data" | "subkeys") && !path.is_empty() && !path.ends_with('/');
+    gives.then(|| secret_at(path))
+}
+
+fn secret_at(path: &str) -> String {
+    format!("data/{path}")
+}
+
 /// Decides a call.
 pub(super) fn handle(call: &Call<'_>, view: &mut View) -> Result<Step, Interrupt> {
     let (endpoint, path) = call.path.split_once('/').unwrap_or((call.path, ""));

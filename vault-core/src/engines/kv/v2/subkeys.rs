@@ -22,7 +22,7 @@ pub(super) fn read(call: &Call<'_>, path: &str, view: &mut View) -> Result<Step,
     let value: Value = serde_json::from_slice(value(call, path, number, view)?)
         .map_err(|_| Refusal::invalid("the secret is nested too deeply to show its names"))?;
     let data = json!({"subkeys": names(&value, depth, 1), "metadata": described});
-    Ok(Step::answer(Reply::data(&data)?))
+    Ok(Step::answer(Reply::data(&data)?).written_at(version.created_at))
 }
 
 /// Keeps names and drops values; a depth of 0 goes all the way down. serde_json bounds the nesting.
