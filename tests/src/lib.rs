@@ -17,3 +17,4 @@ pub mod terminal;
 pub mod tree;
 pub mod vault;
 pub mod webhook;
+pub mod witness;

@@ -186,7 +186,7 @@ impl Server {
 }
 
 /// A child process that does not outlive its owner.
-struct Process(Child);
+pub(crate) struct Process(pub(crate) Child);
 
 impl Drop for Process {
     fn drop(&mut self) {

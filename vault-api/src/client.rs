@@ -31,6 +31,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(60);
 const TOKEN_HEADER: HeaderName = HeaderName::from_static("x-vault-token");
 const WRAP_HEADER: HeaderName = HeaderName::from_static("x-vault-wrap-ttl");
 const REASON_HEADER: HeaderName = HeaderName::from_static("x-keyturn-reason");
+const RECEIPT_HEADER: HeaderName = HeaderName::from_static("x-keyturn-receipt");
 const REQUEST_HEADER: HeaderName = HeaderName::from_static("x-vault-request");
 
 /// What a call wants; the Vault API gives each its HTTP method.
@@ -371,8 +372,9 @@ impl Client {
         }
         let response = self.send(request).await?;
         let status = response.status();
+        let receipt = response.headers().get(RECEIPT_HEADER).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let body = self.read_body(response, &call.path).await?;
-        Ok(Reply::new(status.as_u16(), call.path, body))
+        Ok(Reply::new(status.as_u16(), call.path, body).with_receipt(receipt))
     }
 
     /// Prepares a request to a path.

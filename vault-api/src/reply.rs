@@ -12,12 +12,24 @@ pub struct Reply {
     status: u16,
     path: String,
     body: SecretText,
+    receipt: Option<String>,
 }
 
 impl Reply {
     /// Joins what came back for `path`.
     pub const fn new(status: u16, path: String, body: SecretText) -> Self {
-        Self { status, path, body }
+        Self { status, path, body, receipt: None }
+    }
+
+    /// Adds the receipt of a release as it came, in base64.
+    #[must_use]
+    pub fn with_receipt(self, receipt: Option<String>) -> Self {
+        Self { receipt, ..self }
+    }
+
+    /// Gives the receipt of a release, in base64: the proof that it is in the audit log.
+    pub fn receipt(&self) -> Option<&str> {
+        self.receipt.as_deref()
     }
 
     /// Gives the HTTP status code.

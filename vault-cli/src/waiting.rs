@@ -7,10 +7,8 @@ use indicatif::ProgressBar;
 use vault_api::requests::Said;
 use vault_api::{Client, Reply};
 
-use crate::connect::Global;
 use crate::decision::standing;
 use crate::failure::Failure;
-use crate::output;
 use crate::untrusted::one_line;
 
 /// How often the vault is asked.
@@ -20,7 +18,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// Fails when the request has ended, and when somebody stops waiting; the request stands then.
-pub(crate) async fn redeem(client: &Client, id: &str, waits: bool, global: &Global) -> Result<(), Failure> {
+pub(crate) async fn redeem(client: &Client, id: &str, waits: bool) -> Result<Reply, Failure> {
     if waits {
         tokio::select! {
             approved = approval(client, id) => approved?,
@@ -29,8 +27,7 @@ pub(crate) async fn redeem(client: &Client, id: &str, waits: bool, global: &Glob
             }
         }
     }
-    let reply: Reply = client.say_of_request(id, "redeem", &Said::default()).await?;
-    output::reply(global.format, &reply, "Done, with everybody's agreement.")
+    Ok(client.say_of_request(id, "redeem", &Said::default()).await?)
 }
 
 async fn approval(client: &Client, id: &str) -> Result<(), Failure> {

@@ -89,6 +89,11 @@ impl CheckpointKey {
         Ok(Self(text.to_owned()))
     }
 
+    /// Gives which log it is of.
+    pub fn origin(&self) -> &str {
+        self.0.split('+').next().unwrap_or_default()
+    }
+
     /// Verifies a checkpoint.
     ///
     /// # Errors

@@ -13,3 +13,4 @@ pub mod proof;
 pub mod tiles;
 pub mod tree;
 pub mod verify;
+pub mod witness;

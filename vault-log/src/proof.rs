@@ -99,6 +99,11 @@ impl Receipt {
         Ok(checkpoint)
     }
 
+    /// Gives the note of the checkpoint, with the lines of witnesses in it.
+    pub fn checkpoint(&self) -> &str {
+        &self.checkpoint
+    }
+
     /// Tells whether the receipt is for this record: a line of the log without its line feed.
     pub fn is_for(&self, record: &[u8]) -> bool {
         crate::tree::leaf_of(record) == self.leaf

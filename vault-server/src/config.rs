@@ -3,6 +3,7 @@
 mod devices;
 mod notices;
 mod traces;
+mod witnesses;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ pub use notices::{
 };
 use serde::Deserialize;
 pub use traces::TraceSettings;
+pub use witnesses::{WitnessOutage, WitnessServerSettings, WitnessSettings};
 
 /// Largest settings file that is read.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -130,6 +132,15 @@ pub struct AuditSettings {
     /// Addresses that audit devices may post to.
     #[serde(default)]
     pub devices_webhook: Vec<DeviceWebhookSettings>,
+    /// How many witnesses must have signed for the log before anything is released that people agreed to.
+    #[serde(default)]
+    pub witnesses: usize,
+    /// What becomes of a release when they have not.
+    #[serde(default)]
+    pub witness_outage: WitnessOutage,
+    /// The witnesses that are asked.
+    #[serde(default)]
+    pub witness: Vec<WitnessSettings>,
 }
 
 /// How the vault is unsealed.
@@ -259,11 +270,11 @@ impl Settings {
             Some(line) => format!("line {line}: {field} {reason}"),
             None => format!("{field} {reason}"),
         })?;
-        let tls = settings.listener.tls.iter_mut();
-        let tls_paths = tls.flat_map(|tls| [&mut tls.certificate, &mut tls.key, &mut tls.self_signed_directory]);
-        for path in tls_paths.flatten().chain([&mut settings.storage.path, &mut settings.audit.path]) {
+        settings.listener.join(folder);
+        for path in [&mut settings.storage.path, &mut settings.audit.path] {
             *path = folder.join(&path);
         }
+        settings.audit.join_witnesses(folder);
         settings.audit.join_devices(folder);
         settings.notices.join(folder);
         if let Some(traces) = &mut settings.traces {
@@ -273,56 +284,21 @@ impl Settings {
     }
 
     fn check(&self) -> Result<(), (&'static str, String)> {
-        let listener = &self.listener;
         let bounds = [
-            ("request_bytes_max", listener.request_bytes_max as u64),
-            ("connections_max", listener.connections_max as u64),
-            ("header_seconds_max", listener.header_seconds_max),
-            ("request_seconds_max", listener.request_seconds_max),
-            ("idle_seconds_max", listener.idle_seconds_max),
-            ("shutdown_seconds_max", listener.shutdown_seconds_max),
             ("attempt_seconds_max", self.seal.attempt_seconds_max),
             ("checkup_days", self.custody.checkup_days),
             ("restore_bytes_max", self.snapshot.restore_bytes_max),
             ("transfer_seconds_max", self.snapshot.transfer_seconds_max),
             ("cache_bytes_max", self.storage.cache_bytes_max),
         ];
-        if let Some((field, _)) = bounds.into_iter().find(|(_, bound)| *bound == 0) {
-            return Err((field, "is 0, which would allow nothing; no setting takes a bound away".to_owned()));
-        }
-        self.check_tls()?;
+        more_than_zero(&bounds)?;
+        self.listener.check()?;
         self.check_storage()?;
         self.audit.check_devices()?;
+        self.audit.check_witnesses()?;
         self.notices.check()?;
         self.traces.as_ref().map_or(Ok(()), TraceSettings::check)?;
-        if !matches!(self.log.level.as_str(), "error" | "warn" | "info" | "debug" | "trace") {
-            return Err(("level", "must be error, warn, info, debug or trace".to_owned()));
-        }
-        if !matches!(self.log.format.as_str(), "text" | "json") {
-            return Err(("format", "must be text or json".to_owned()));
-        }
-        Ok(())
-    }
-
-    fn check_tls(&self) -> Result<(), (&'static str, String)> {
-        let listener = &self.listener;
-        match &listener.tls {
-            None if !listener.danger_plain_http => Err((
-                "listener",
-                "has no [listener.tls]: name certificate and key, or a self_signed_directory for a trial".to_owned(),
-            )),
-            None if !listener.address.ip().is_loopback() => {
-                Err(("danger_plain_http", "is allowed on a loopback address only".to_owned()))
-            }
-            None => Ok(()),
-            Some(_) if listener.danger_plain_http => {
-                Err(("danger_plain_http", "contradicts [listener.tls]: leave one of them out".to_owned()))
-            }
-            Some(tls) => match (&tls.certificate, &tls.key, &tls.self_signed_directory) {
-                (Some(_), Some(_), None) | (None, None, Some(_)) => Ok(()),
-                _ => Err(("tls", "needs certificate and key, or self_signed_directory alone".to_owned())),
-            },
-        }
+        self.log.check()
     }
 
     fn check_storage(&self) -> Result<(), (&'static str, String)> {
@@ -341,6 +317,68 @@ impl Settings {
             return Err(("audit", "needs a path".to_owned()));
         }
         Ok(())
+    }
+}
+
+impl ListenerSettings {
+    /// Makes relative paths those below a folder.
+    fn join(&mut self, folder: &Path) {
+        let tls = self.tls.iter_mut();
+        let files = tls.flat_map(|tls| [&mut tls.certificate, &mut tls.key, &mut tls.self_signed_directory]);
+        for path in files.flatten() {
+            *path = folder.join(&path);
+        }
+    }
+
+    fn check(&self) -> Result<(), (&'static str, String)> {
+        more_than_zero(&[
+            ("request_bytes_max", self.request_bytes_max as u64),
+            ("connections_max", self.connections_max as u64),
+            ("header_seconds_max", self.header_seconds_max),
+            ("request_seconds_max", self.request_seconds_max),
+            ("idle_seconds_max", self.idle_seconds_max),
+            ("shutdown_seconds_max", self.shutdown_seconds_max),
+        ])?;
+        self.check_tls()
+    }
+
+    fn check_tls(&self) -> Result<(), (&'static str, String)> {
+        match &self.tls {
+            None if !self.danger_plain_http => Err((
+                "listener",
+                "has no [listener.tls]: name certificate and key, or a self_signed_directory for a trial".to_owned(),
+            )),
+            None if !self.address.ip().is_loopback() => {
+                Err(("danger_plain_http", "is allowed on a loopback address only".to_owned()))
+            }
+            None => Ok(()),
+            Some(_) if self.danger_plain_http => {
+                Err(("danger_plain_http", "contradicts [listener.tls]: leave one of them out".to_owned()))
+            }
+            Some(tls) => match (&tls.certificate, &tls.key, &tls.self_signed_directory) {
+                (Some(_), Some(_), None) | (None, None, Some(_)) => Ok(()),
+                _ => Err(("tls", "needs certificate and key, or self_signed_directory alone".to_owned())),
+            },
+        }
+    }
+}
+
+impl LogSettings {
+    fn check(&self) -> Result<(), (&'static str, String)> {
+        if !matches!(self.level.as_str(), "error" | "warn" | "info" | "debug" | "trace") {
+            return Err(("level", "must be error, warn, info, debug or trace".to_owned()));
+        }
+        if !matches!(self.format.as_str(), "text" | "json") {
+            return Err(("format", "must be text or json".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+fn more_than_zero(bounds: &[(&'static str, u64)]) -> Result<(), (&'static str, String)> {
+    match bounds.iter().find(|(_, bound)| *bound == 0) {
+        Some((field, _)) => Err((field, "is 0, which would allow nothing; no setting takes a bound away".to_owned())),
+        None => Ok(()),
     }
 }
 

@@ -16,6 +16,7 @@ pub mod snapshot;
 pub mod storage;
 pub mod tls;
 mod traces;
+pub mod witness;
 
 pub use run::run;
 

@@ -22,6 +22,7 @@ use crate::listener::{Limits, Listener};
 use crate::storage::cache::CachedStorage;
 use crate::storage::{BACKENDS, OpenStorage, Storage};
 use crate::tls::{self, Certificate};
+use crate::witness::Witnesses;
 
 /// Runs a server until SIGTERM or SIGINT; SIGHUP loads the certificate again. `announce` is told the address once
 /// the server listens.
@@ -43,6 +44,7 @@ pub async fn run(settings: Settings, announce: impl FnOnce(&str)) -> anyhow::Res
     tell_end(&vault, certificate.as_deref());
     announce(&address);
     let house = tokio::spawn(Arc::clone(&vault).keep_house());
+    let witnesses = tokio::spawn(Arc::clone(&vault).keep_witnesses());
     let serving = tokio::spawn({
         let listener = Arc::clone(&listener);
         async move { listener.serve(tcp).await }
@@ -60,6 +62,7 @@ pub async fn run(settings: Settings, announce: impl FnOnce(&str)) -> anyhow::Res
     tracing::info!("stopping: no new connection is accepted, running requests are finished");
     serving.abort();
     house.abort();
+    witnesses.abort();
     let longest = Duration::from_secs(settings.listener.shutdown_seconds_max);
     if !listener.drain(longest).await {
         tracing::warn!("some requests did not end within {} seconds and are cut off", longest.as_secs());
@@ -68,7 +71,7 @@ pub async fn run(settings: Settings, announce: impl FnOnce(&str)) -> anyhow::Res
     Ok(())
 }
 
-fn load_certificate(settings: &TlsSettings) -> Result<Arc<Certificate>, tls::TlsError> {
+pub(crate) fn load_certificate(settings: &TlsSettings) -> Result<Arc<Certificate>, tls::TlsError> {
     match (&settings.certificate, &settings.key, &settings.self_signed_directory) {
         (Some(chain), Some(key), _) => Certificate::load(chain, key),
         (_, _, Some(folder)) => {
@@ -110,6 +113,7 @@ async fn open_vault(settings: &Settings) -> anyhow::Result<Arc<Vault>> {
         checkup_span: Span(settings.custody.checkup_days.saturating_mul(86_400)),
         snapshots: snapshot_settings(settings),
         channels: Channels::of(&settings.notices),
+        witnesses: Arc::new(Witnesses::of(&settings.audit)),
         traces: settings.traces.clone(),
         files: WatchedFiles {
             store: Some(settings.storage.path.clone()).filter(|_| *kind != "memory"),
@@ -161,7 +165,7 @@ fn edge_settings(settings: &Settings, address: &str) -> EdgeSettings {
     }
 }
 
-const fn limits(settings: &ListenerSettings) -> Limits {
+pub(crate) const fn limits(settings: &ListenerSettings) -> Limits {
     Limits {
         connections_max: settings.connections_max,
         head: Duration::from_secs(settings.header_seconds_max),

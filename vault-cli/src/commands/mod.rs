@@ -37,6 +37,8 @@ mod status;
 mod token;
 mod unseal;
 mod unwrap;
+#[cfg(feature = "server")]
+mod witness;
 
 use std::process::ExitCode;
 
@@ -56,6 +58,10 @@ pub(crate) enum Command {
     /// See the whole thing work, in a temporary folder
     #[cfg(feature = "server")]
     Demo(demo::Arguments),
+    /// A witness: a small process, best in other hands, that signs for the logs of vaults
+    #[cfg(feature = "server")]
+    #[command(subcommand)]
+    Witness(witness::Command),
     /// Make the vault and hand out its shares, once
     Init(init::Arguments),
     /// Give one share towards unsealing
@@ -152,6 +158,8 @@ pub(crate) async fn run(command: Command, global: &Global) -> Result<ExitCode, F
         Command::Server(arguments) => server::run(arguments).await,
         #[cfg(feature = "server")]
         Command::Demo(arguments) => demo::run(arguments).await,
+        #[cfg(feature = "server")]
+        Command::Witness(command) => witness::run(command).await,
         Command::Init(arguments) => init::run(arguments, global).await,
         Command::Unseal(arguments) => unseal::run(arguments, global).await,
         Command::Rekey(arguments) => rekey::run(arguments, global).await,

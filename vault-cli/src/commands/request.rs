@@ -58,7 +58,8 @@ pub(crate) async fn run(arguments: Arguments, global: &Global) -> Result<(), Fai
             if global.format == Format::Text {
                 eprintln!("Others must agree: request {}", held.accessor);
             }
-            waiting::redeem(&client, &held.accessor, true, global).await
+            let reply = waiting::redeem(&client, &held.accessor, true).await?;
+            output::reply(global.format, &reply, "Done, with everybody's agreement.")
         }
         _ => output::reply(global.format, &reply, "Done; nobody else had to agree."),
     }

@@ -42,7 +42,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
 }
 
 /// Writes the server's own log to standard error.
-fn start_log(settings: &LogSettings) {
+pub(super) fn start_log(settings: &LogSettings) {
     let filter = EnvFilter::new(&settings.level);
     let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
     if settings.format == "json" {

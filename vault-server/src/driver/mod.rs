@@ -21,6 +21,7 @@ mod seals;
 mod snapshots;
 mod stripes;
 mod sweep;
+mod witnesses;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,6 +48,7 @@ use crate::metrics::Metrics;
 use crate::outside::Outside;
 use crate::storage::{Storage, StorageError};
 use crate::traces::Traces;
+use crate::witness::Witnesses;
 
 use ceremonies::Ceremonies;
 pub use ceremonies::CeremonyCaller;
@@ -80,6 +82,8 @@ pub struct DriverSettings {
     pub snapshots: SnapshotSettings,
     /// Who is told of requests that wait for people.
     pub channels: Channels,
+    /// Who signs for the log.
+    pub witnesses: Arc<Witnesses>,
     /// Files whose size metrics tell.
     pub files: WatchedFiles,
     /// Where traces of requests are sent; nowhere if none.
@@ -97,6 +101,7 @@ impl Default for DriverSettings {
             devices: DeviceRules::default(),
             snapshots,
             channels: Channels::default(),
+            witnesses: Arc::default(),
             files: WatchedFiles::default(),
             traces: None,
         }

@@ -142,8 +142,9 @@ impl Vault {
             Err(denied) => return Err(self.deny(&open, denied).await),
         };
         let seals = seals && matches!(passage, Passage::Approved(_));
-        let (recorded, receipt) = match trace.during(Stage::Record, self.record(&open, passage)).await {
-            Ok(recorded) => recorded,
+        let (recorded, receipt) = match trace.during(Stage::Record, self.record(&open, passage, seals)).await {
+            Ok(Ok(recorded)) => recorded,
+            Ok(Err(refused)) => return Ok(self.complete(open, refused, None).await),
             // A vault whose log cannot be written serves nothing, but whoever may seal it still can.
             Err(refusal) if seals => {
                 tracing::error!("sealing without a record: {}", refusal.private.unwrap_or(refusal.public));
@@ -275,20 +276,32 @@ impl Vault {
         }
     }
 
-    /// Makes the record of the intent durable; a release has a checkpoint over it in the same sync, and a receipt.
-    async fn record(&self, open: &Open, passage: Passage) -> Result<(Recorded, Option<Receipt>), Refusal> {
+    /// Makes the record of the intent durable. A release has a checkpoint over it in the same sync, which witnesses sign, and a
+    /// receipt; none but sealing goes on without witnesses where they are asked for.
+    async fn record(
+        &self,
+        open: &Open,
+        passage: Passage,
+        seals: bool,
+    ) -> Result<Result<(Recorded, Option<Receipt>), Completed>, Refusal> {
         let hash = open.barrier().audit_values();
         let (is_release, (record, recording)) = match passage {
             Passage::Approved(approved) => (approved.is_release(), approved.record(hash)),
             Passage::Held(held) => (false, held.record(hash)),
         };
-        let appended = if is_release {
-            self.log.append_signed(record).await
-        } else {
-            self.log.append_durable(record).await.map(|durable| (durable, None))
-        };
-        let (durable, receipt) = appended.map_err(|error| log_refusal(&error))?;
-        Ok((recording.recorded(durable), receipt))
+        if !is_release {
+            let durable = self.log.append_durable(record).await.map_err(|error| log_refusal(&error))?;
+            return Ok(Ok((recording.recorded(durable), None)));
+        }
+        let (durable, receipt) = self.log.append_signed(record).await.map_err(|error| log_refusal(&error))?;
+        let recorded = recording.recorded(durable);
+        if seals {
+            return Ok(Ok((recorded, receipt)));
+        }
+        match self.witness(recorded.record_number(), receipt).await {
+            Ok(receipt) => Ok(Ok((recorded, receipt))),
+            Err(refusal) => Ok(Err(recorded.refuse(refusal))),
+        }
     }
 
     async fn deny(&self, open: &Open, denied: Denied) -> Refusal {

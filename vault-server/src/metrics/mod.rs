@@ -14,6 +14,7 @@ mod process;
 mod seal;
 mod tokens;
 mod traces;
+mod witnesses;
 
 use std::time::Instant;
 
@@ -43,6 +44,7 @@ pub(crate) use tokens::TokenCount;
 use tokens::TokenMetrics;
 use traces::TraceMetrics;
 pub(crate) use traces::TraceOutcome;
+use witnesses::WitnessMetrics;
 
 /// The operations that requests are counted by.
 const OPERATIONS: [(Operation, &str); 5] = [
@@ -179,6 +181,8 @@ pub(crate) struct Metrics {
     pub(crate) process: ProcessMetrics,
     /// What the door turns away.
     pub(crate) door: DoorMetrics,
+    /// What witnesses say.
+    pub(crate) witnesses: WitnessMetrics,
     /// What becomes of traces.
     pub(crate) traces: TraceMetrics,
     sink_lags: Family<SinkLabel, Gauge>,
@@ -237,6 +241,7 @@ impl Metrics {
             process: ProcessMetrics::register(&mut registry),
             door: DoorMetrics::register(&mut registry),
             traces: TraceMetrics::register(&mut registry),
+            witnesses: WitnessMetrics::register(&mut registry),
             sink_lags: Family::default(),
             sink_failures: Family::default(),
             notices: CHANNELS.map(|(_, channel)| {

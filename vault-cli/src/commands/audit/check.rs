@@ -9,6 +9,7 @@ use clap::Args;
 use serde_json::json;
 use vault_log::checkpoint::CheckpointKey;
 use vault_log::proof::{RECEIPT_LENGTH_BYTES_MAX, Receipt};
+use vault_log::witness::WitnessKey;
 
 use super::verify::LogKey;
 use crate::connect::{Format, Global};
@@ -22,6 +23,9 @@ pub(crate) struct Arguments {
     file: PathBuf,
     #[command(flatten)]
     key: LogKey,
+    /// The public key of a witness that must have signed besides; may be given several times
+    #[arg(long, value_name = "KEY")]
+    witness: Vec<String>,
     /// The log: the record of the receipt is shown from it
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
@@ -47,9 +51,25 @@ pub(super) async fn run(arguments: &Arguments, global: &Global) -> Result<(), Fa
     // A note ends with a line feed, which an editor or a shell may have taken away.
     let text = format!("{}\n", text.trim_end());
     match Receipt::parse(&text) {
-        Ok(receipt) => of_receipt(&receipt, &key, arguments.log.as_deref(), global),
-        Err(_) => of_checkpoint(&text, &key, global).await,
+        Ok(receipt) => {
+            witnessed(&arguments.witness, receipt.checkpoint())?;
+            of_receipt(&receipt, &key, arguments.log.as_deref(), global)
+        }
+        Err(_) => {
+            witnessed(&arguments.witness, &text)?;
+            of_checkpoint(&text, &key, global).await
+        }
     }
+}
+
+/// Demands that each of these witnesses has signed.
+fn witnessed(keys: &[String], note: &str) -> Result<(), Failure> {
+    for key in keys {
+        let key = WitnessKey::parse(key).map_err(|error| Failure::usage(error.to_string()))?;
+        let signed = key.verify_in(note);
+        signed.map_err(|error| Failure::refused(format!("THE WITNESS HAS NOT SIGNED: {}: {error}", key.name())))?;
+    }
+    Ok(())
 }
 
 fn of_receipt(receipt: &Receipt, key: &CheckpointKey, log: Option<&Path>, global: &Global) -> Result<(), Failure> {
