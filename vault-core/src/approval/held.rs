@@ -5,7 +5,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::human::Human;
 use super::statement::{Statement, salted};
-use crate::auth::token::TokenId;
+use crate::auth::token::{Issuers, TokenId};
 use crate::engines::Change;
 use crate::id::{EntityId, Revision};
 use crate::names::{Domain, Folder, Names, Slot};
@@ -18,7 +18,11 @@ use crate::store::RowKey;
 use crate::time::{Span, Timestamp};
 use crate::view::{Interrupt, RowsRead, View};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+const VERSION_BEFORE_ISSUERS: u8 = 1;
+
+/// The version of what a request is bound to, in the digest that the statement holds.
+const BASE_VERSION: u8 = 1;
 
 /// The version of a kept request in the place of a kept reply, which is of version 1.
 const DRAFT_VERSION: u8 = 2;
@@ -73,6 +77,9 @@ pub struct Requester {
     pub name: String,
     /// The token that asked.
     pub(crate) token: TokenId,
+    /// Who handed its login out, if somebody did. Rows hold it behind the request, as of version 2.
+    #[serde(skip)]
+    pub issued_by: Option<Issuers>,
 }
 
 /// What was there when a request was made.
@@ -95,7 +102,7 @@ impl Base {
 
     /// Digests it for the statement.
     pub(super) fn digest(&self, salt: &[u8; 32]) -> Result<String, Refusal> {
-        let bytes = record_format::encode(VERSION, self)?;
+        let bytes = record_format::encode(BASE_VERSION, self)?;
         Ok(salted(salt, "version", bytes.expose()).to_string())
     }
 }
@@ -244,7 +251,7 @@ impl HeldRequest {
     pub(crate) fn read(names: &Names, id: &str, view: &mut View) -> Result<Option<Self>, Interrupt> {
         match view.entry(&slot(names, id))? {
             None => Ok(None),
-            Some(row) => Ok(Some(record_format::decode(VERSION, &row.payload)?)),
+            Some(row) => Ok(Some(Self::decode(&row.payload)?)),
         }
     }
 
@@ -253,7 +260,18 @@ impl HeldRequest {
     /// # Errors
     /// Refuses with an internal error if it cannot be written.
     pub(crate) fn store(&self, names: &Names) -> Result<Change, Refusal> {
-        Ok(Change::Put { slot: slot(names, &self.id), payload: record_format::encode(VERSION, self)? })
+        let payload = record_format::encode(VERSION, &(self, &self.requester.issued_by))?;
+        Ok(Change::Put { slot: slot(names, &self.id), payload })
+    }
+
+    fn decode(payload: &SecretBytes) -> Result<Self, Refusal> {
+        let (mut held, issued_by): (Self, _) = if record_format::version(payload) == Some(VERSION_BEFORE_ISSUERS) {
+            (record_format::decode(VERSION_BEFORE_ISSUERS, payload)?, Some(Issuers::UNTOLD))
+        } else {
+            record_format::decode(VERSION, payload)?
+        };
+        held.requester.issued_by = issued_by;
+        Ok(held)
     }
 
     /// Reads what people decide about.

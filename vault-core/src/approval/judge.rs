@@ -139,7 +139,7 @@ impl<'a> Judge<'a> {
             return Ok(None);
         };
         let human = Human::of(&entity, self.charter());
-        let is_as_it_was = human == vote.human && !self.is_requester(held, &human, view)?;
+        let is_as_it_was = human == vote.human && !self.is_behind(held, &human, view)?;
         let is_signed = match &vote.envelope {
             Some(envelope) => self.is_signed_by(held, envelope, &human),
             // In service only what is signed counts.
@@ -175,8 +175,13 @@ impl<'a> Judge<'a> {
             && delegation.to == human.key()
             && delegation.from == from.key()
             && Human::of(&giver, self.charter()) == *from
-            && !self.is_requester(held, from, view)?;
+            && !self.is_behind(held, from, view)?;
         Ok(holds.then(|| (from.clone(), giver)))
+    }
+
+    /// Tells whether a human is the one who asks, or could have asked by a login that they handed out.
+    fn is_behind(&self, held: &HeldRequest, human: &Human, view: &mut View) -> Result<bool, Interrupt> {
+        Ok(self.is_requester(held, human, view)? || self.has_issued(held, human, view)?)
     }
 
     /// Tells whether a human is the one who asks, by what is known of the requester now or was when they asked.
@@ -205,7 +210,7 @@ impl<'a> Judge<'a> {
     /// Stops when something must be fetched first.
     pub fn may_approve(&self, held: &HeldRequest, entity: &Entity, view: &mut View) -> Result<bool, Interrupt> {
         let human = Human::of(entity, self.charter());
-        if self.is_requester(held, &human, view)? {
+        if self.is_behind(held, &human, view)? {
             return Ok(false);
         }
         let seat = human.clone();

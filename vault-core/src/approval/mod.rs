@@ -12,6 +12,7 @@ mod hand_over;
 mod held;
 mod hold;
 mod human;
+mod issuer;
 mod judge;
 mod power;
 mod reach;

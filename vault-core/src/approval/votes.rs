@@ -5,6 +5,7 @@ use super::delegation::{StoredDelegation, in_hand};
 use super::held::{COMMENTS_MAX, Comment, HeldRequest, State, VOTES_MAX, Vote, Weight};
 use super::hold::not_there;
 use super::human::Human;
+use super::issuer::check_own_login;
 use super::judge::{Judge, Standing};
 use super::statement::{APPROVAL_PAYLOAD_TYPE, DENIAL_PAYLOAD_TYPE, TEXT_LENGTH_BYTES_MAX};
 use super::tell::tell;
@@ -28,6 +29,8 @@ pub(crate) struct Visitor<'a> {
 pub(crate) enum Part {
     /// They asked.
     Requester,
+    /// The login that asked came through their hands, so that they could have asked by it.
+    Issuer,
     /// Their vote counts.
     Approver,
     /// They hold the vote of somebody whose vote counts.
@@ -85,6 +88,9 @@ impl<'a> Visitor<'a> {
         if self.is_requester(held) {
             return Ok(Some(Part::Requester));
         }
+        if self.judge().has_issued(held, &self.human, view)? {
+            return Ok(Some(Part::Issuer));
+        }
         if self.judge().may_approve(held, self.entity, view)? {
             return Ok(Some(Part::Approver));
         }
@@ -137,7 +143,11 @@ impl<'a> Visitor<'a> {
         if part == Part::Requester || self.is_of_requester(&held, view)? {
             return Err(Refusal::denied_because("you asked for this: others must agree to it").into());
         }
-        check_voice(self.call, &self.human, view)?;
+        if part == Part::Issuer {
+            let text = "you handed out the login that asks: others must agree to what it asks for";
+            return Err(Refusal::denied_because(text).into());
+        }
+        self.check_vote(view)?;
         let is_training = part == Part::Trainee;
         let key = match envelope {
             None if is_training => None,
@@ -168,7 +178,7 @@ impl<'a> Visitor<'a> {
     fn weight(&self, held: &HeldRequest, part: Part, view: &mut View) -> Result<(Weight, Vec<Change>), Interrupt> {
         match part {
             Part::Trainee => Ok((Weight::Training, Vec::new())),
-            Part::Requester | Part::Approver => Ok((Weight::Full, Vec::new())),
+            Part::Requester | Part::Issuer | Part::Approver => Ok((Weight::Full, Vec::new())),
             Part::Delegate => {
                 let earlier = held.votes.iter().find(|vote| vote.human == self.human);
                 if let Some(Vote { weight: weight @ Weight::Delegated { .. }, .. }) = earlier {
@@ -197,6 +207,7 @@ impl<'a> Visitor<'a> {
         if !matches!(part, Part::Approver | Part::Delegate) {
             return Err(Refusal::denied_because("only who may approve a request may deny it").into());
         }
+        self.check_vote(view)?;
         let reason = checked_text(reason, "a denial needs a reason, for the one who asked")?;
         if envelope.is_some() || self.call.tables.is_in_service() {
             self.key_of_signer(&held, DENIAL_PAYLOAD_TYPE, envelope)?;
@@ -242,6 +253,15 @@ impl<'a> Visitor<'a> {
         let text = checked_text(text, "a comment says something")?.to_owned();
         held.comments.push(Comment { by: self.entity.name.clone(), at: self.call.now, text });
         Ok(held)
+    }
+
+    /// Checks that the caller's vote is their own: nobody else made their token, nor handed its login out.
+    ///
+    /// # Errors
+    /// Stops when something must be fetched first; refuses other tokens.
+    pub(super) fn check_vote(&self, view: &mut View) -> Result<(), Interrupt> {
+        check_voice(self.call, &self.human, view)?;
+        Ok(check_own_login(self.call)?)
     }
 
     /// Finds the key with which the caller has signed. In service there must be one.

@@ -46,7 +46,7 @@ pub(super) fn list(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> R
         let line = summary(call, &held)?;
         match part {
             _ if !held.is_open(call.now) => history.push(line),
-            Part::Requester => asked.push(line),
+            Part::Requester | Part::Issuer => asked.push(line),
             Part::Approver | Part::Delegate | Part::Trainee => waiting.push(line),
         }
     }
@@ -96,6 +96,7 @@ pub(super) fn read(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> R
         "affects": approval::affected(call.tables, &held.stated()?),
         "your_part": match part {
             Part::Requester => "requester",
+            Part::Issuer => "issuer",
             Part::Approver => "approver",
             Part::Delegate => "delegate",
             Part::Trainee => "trainee",
