@@ -1,5 +1,7 @@
 //! A request that is held back, as it is stored. Formats: docs/formats.md, "Held request".
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
@@ -27,6 +29,9 @@ const BASE_VERSION: u8 = 1;
 /// The version of a kept request in the place of a kept reply, which is of version 1.
 const DRAFT_VERSION: u8 = 2;
 
+/// What is shown of a request that has ended.
+const NOTHING_SHOWN: &str = "{\"fields\":[],\"body\":null,\"earlier_denial\":null}";
+
 /// Most votes on one request.
 pub(super) const VOTES_MAX: usize = 64;
 
@@ -34,7 +39,7 @@ pub(super) const VOTES_MAX: usize = 64;
 pub(super) const COMMENTS_MAX: usize = 64;
 
 /// A request that waits for people, or did.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct HeldRequest {
     /// Names it: the accessor of its wrapping token.
     pub id: String,
@@ -138,6 +143,11 @@ pub enum State {
         /// When that was noticed.
         at: Timestamp,
     },
+    /// Its time was up, as was noticed, so that it stays ended should the clock be set back.
+    Expired {
+        /// When its time was up.
+        at: Timestamp,
+    },
 }
 
 impl State {
@@ -149,6 +159,7 @@ impl State {
             Self::Cancelled { .. } => "cancelled",
             Self::Released { .. } => "released",
             Self::Stale { .. } => "stale",
+            Self::Expired { .. } => "expired",
         }
     }
 }
@@ -234,7 +245,7 @@ impl Draft {
 }
 
 /// Finds the folder of all held requests.
-pub(crate) fn folder(names: &Names) -> Folder {
+pub fn folder(names: &Names) -> Folder {
     names.root(Domain::System, "held-requests")
 }
 
@@ -255,12 +266,16 @@ impl HeldRequest {
         }
     }
 
-    /// Gives the change that stores it.
+    /// Gives the change that stores it; of one that has ended, without its matter.
     ///
     /// # Errors
     /// Refuses with an internal error if it cannot be written.
     pub(crate) fn store(&self, names: &Names) -> Result<Change, Refusal> {
-        let payload = record_format::encode(VERSION, &(self, &self.requester.issued_by))?;
+        let kept = match self.state {
+            State::Open => Cow::Borrowed(self),
+            _ => Cow::Owned(self.clone().without_matter()),
+        };
+        let payload = record_format::encode(VERSION, &(&*kept, &kept.requester.issued_by))?;
         Ok(Change::Put { slot: slot(names, &self.id), payload })
     }
 
@@ -272,6 +287,15 @@ impl HeldRequest {
         };
         held.requester.issued_by = issued_by;
         Ok(held)
+    }
+
+    /// Tells whether it holds what only those who decide about it need: what would change, and what that is checked with.
+    pub(super) fn has_matter(&self) -> bool {
+        self.shown != NOTHING_SHOWN || self.base.is_some() || self.salt != [0; 32]
+    }
+
+    fn without_matter(self) -> Self {
+        Self { shown: NOTHING_SHOWN.to_owned(), base: None, salt: [0; 32], ..self }
     }
 
     /// Reads what people decide about.
@@ -295,12 +319,25 @@ impl HeldRequest {
             State::Cancelled { by, at } => Some(format!("{by} took it back at {at}")),
             State::Released { at } => Some(format!("it was used at {at}")),
             State::Stale { at } => Some(format!("what it was bound to has changed, as was noticed at {at}")),
+            State::Expired { at } => Some(format!("its time was up at {at}")),
         }
     }
 
     /// Tells whether it still waits, or may be used.
     pub fn is_open(&self, now: Timestamp) -> bool {
         self.state == State::Open && now < self.expires_at && self.uses_left > 0
+    }
+
+    /// Gives when it ended; `None` while it is open.
+    pub(super) fn ended_at(&self, now: Timestamp) -> Option<Timestamp> {
+        match self.state {
+            State::Open => (!self.is_open(now)).then_some(self.expires_at),
+            State::Denied { at, .. }
+            | State::Cancelled { at, .. }
+            | State::Released { at }
+            | State::Stale { at }
+            | State::Expired { at } => Some(at),
+        }
     }
 
     /// Gives the word for how far it has come.

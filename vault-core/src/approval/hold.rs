@@ -4,6 +4,7 @@ use data_encoding::HEXLOWER;
 use rand_core::CryptoRng;
 
 use super::asker::{Asker, EarlierDenial};
+use super::ended::remove;
 use super::held::{Base, Draft, HeldRequest, Requester, State};
 use super::human::Human;
 use super::issuer::known_issuers;
@@ -89,6 +90,7 @@ pub(crate) fn hold(
     let mut changes = keep(call, &held, &wrapping, ttl, view)?;
     changes.push(Change::Put { slot: token::wrapped_slot(call.names, &wrapping), payload: draft.encode()? });
     changes.push(held.store(call.names)?);
+    changes.extend(remove(call.names, asker.let_go(call.now)));
     changes.push(asker.store(call.names, &held.requester.human)?);
     changes.extend(tell(call, &held, Event::Waits)?);
     let info = WrapInfo {

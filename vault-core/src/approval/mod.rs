@@ -8,6 +8,7 @@
 mod affects;
 mod asker;
 mod delegation;
+mod ended;
 mod hand_over;
 mod held;
 mod hold;
@@ -25,9 +26,11 @@ mod votes;
 
 pub(crate) use affects::affected;
 pub use delegation::{DELEGATION_PAYLOAD_TYPE, DELEGATION_SPAN_MAX, DELEGATION_USES_MAX, Delegation};
+pub use ended::sweep_request;
 pub(crate) use hand_over::delegations;
+pub use held::folder;
 pub use held::{Comment, HeldRequest, Requester, State, Vote, Weight};
-pub(crate) use held::{Draft, folder};
+pub(crate) use held::Draft;
 pub(crate) use hold::{hold, not_there};
 pub use human::{Human, PERSON_METADATA};
 pub use judge::{FactorStanding, Judge, RuleStanding, Standing};

@@ -2,6 +2,7 @@
 
 use super::asker::Asker;
 use super::delegation::{StoredDelegation, in_hand};
+use super::ended::remove;
 use super::held::{COMMENTS_MAX, Comment, HeldRequest, State, VOTES_MAX, Vote, Weight};
 use super::hold::not_there;
 use super::human::Human;
@@ -13,6 +14,7 @@ use crate::auth::token;
 use crate::engines::{Call, Change};
 use crate::envelope::Envelope;
 use crate::identity::{self, Entity};
+use crate::names::Names;
 use crate::notice::Event;
 use crate::refusal::Refusal;
 use crate::view::{Interrupt, View};
@@ -217,7 +219,8 @@ impl<'a> Visitor<'a> {
         let stated = held.stated()?;
         let mut asker = Asker::read(self.call.names, &held.requester.human, view)?;
         asker.deny(&held.id, (&stated.operation, &stated.path), (&by, reason), at);
-        let mut changes = take_away(self.call, &held, view)?;
+        let mut changes = take_away(self.call.names, &held, view)?;
+        changes.extend(remove(self.call.names, asker.let_go(at)));
         changes.push(asker.store(self.call.names, &held.requester.human)?);
         changes.push(held.store(self.call.names)?);
         changes.extend(tell(self.call, &held, Event::Denied)?);
@@ -233,6 +236,9 @@ impl<'a> Visitor<'a> {
         let approvers_may = held.rules.iter().all(|rule| rule.approvers_may_cancel);
         if part != Part::Requester && !(part == Part::Approver && approvers_may) {
             return Err(Refusal::denied_because("only its requester may take this request back").into());
+        }
+        if part == Part::Approver {
+            self.check_vote(view)?;
         }
         held.state = State::Cancelled { by: self.entity.name.clone(), at: self.call.now };
         let mut changes = close(self.call, &held, view)?;
@@ -332,16 +338,17 @@ pub(super) fn check_voice(call: &Call<'_>, human: &Human, view: &mut View) -> Re
 /// Stops when something must be fetched first.
 pub(super) fn close(call: &Call<'_>, held: &HeldRequest, view: &mut View) -> Result<Vec<Change>, Interrupt> {
     let mut asker = Asker::read(call.names, &held.requester.human, view)?;
-    asker.close(&held.id);
-    let mut changes = take_away(call, held, view)?;
+    asker.close(&held.id, call.now);
+    let mut changes = take_away(call.names, held, view)?;
+    changes.extend(remove(call.names, asker.let_go(call.now)));
     changes.push(asker.store(call.names, &held.requester.human)?);
     Ok(changes)
 }
 
 /// Gives the changes that remove the wrapping token and the kept request.
-fn take_away(call: &Call<'_>, held: &HeldRequest, view: &mut View) -> Result<Vec<Change>, Interrupt> {
-    let found = token::read(&held.wrapping.slot(call.names), view)?;
-    Ok(found.map(|(token, _)| token::revoke(call.names, &held.wrapping, &token)).unwrap_or_default())
+pub(super) fn take_away(names: &Names, held: &HeldRequest, view: &mut View) -> Result<Vec<Change>, Interrupt> {
+    let found = token::read(&held.wrapping.slot(names), view)?;
+    Ok(found.map(|(token, _)| token::revoke(names, &held.wrapping, &token)).unwrap_or_default())
 }
 
 fn checked_text<'t>(text: &'t str, empty: &str) -> Result<&'t str, Refusal> {
