@@ -35,7 +35,7 @@ pub(crate) use hold::{hold, not_there};
 pub use human::{Human, PERSON_METADATA};
 pub use judge::{FactorStanding, Judge, RuleStanding, Standing};
 pub(crate) use judge::{approving_groups, quorum_named};
-pub(crate) use power::{Place as PowerPlace, gives_power, places_of_power};
+pub(crate) use power::{Place as PowerPlace, gives_power, places_of_power, sets_password_of};
 pub(crate) use reach::check_rules;
 pub(crate) use redeem::{Bearer, carry_out, make_again};
 pub use redeem::{Grant, Redemption};

@@ -1,7 +1,9 @@
 //! What people say of a request: yes, no, a remark; and taking it back.
 
+use std::cell::OnceCell;
+
 use super::asker::Asker;
-use super::delegation::{StoredDelegation, in_hand};
+use super::delegation::{InHand, in_hand};
 use super::ended::remove;
 use super::held::{COMMENTS_MAX, Comment, HeldRequest, State, VOTES_MAX, Vote, Weight};
 use super::hold::not_there;
@@ -24,6 +26,8 @@ pub(crate) struct Visitor<'a> {
     call: &'a Call<'a>,
     entity: &'a Entity,
     human: Human,
+    /// Votes that were handed to them, once they were read: a list of requests asks for each of them.
+    in_hand: OnceCell<Vec<InHand>>,
 }
 
 /// What somebody is to a request.
@@ -63,7 +67,7 @@ impl<'a> Visitor<'a> {
         let entity =
             entity.ok_or_else(|| Refusal::denied_because("your token says nothing of who you are: log in first"))?;
         let judge = Judge { tables: call.tables, names: call.names, now: call.now };
-        Ok(Self { call, entity, human: Human::of(entity, judge.charter()) })
+        Ok(Self { call, entity, human: Human::of(entity, judge.charter()), in_hand: OnceCell::new() })
     }
 
     pub(super) const fn judge(&self) -> Judge<'a> {
@@ -103,19 +107,23 @@ impl<'a> Visitor<'a> {
     }
 
     /// Finds a delegation whose giver counts for a request.
-    fn vote_in_hand(
-        &self,
-        held: &HeldRequest,
-        view: &mut View,
-    ) -> Result<Option<(String, StoredDelegation, Human)>, Interrupt> {
+    fn vote_in_hand(&self, held: &HeldRequest, view: &mut View) -> Result<Option<&InHand>, Interrupt> {
         let path = held.stated()?.path;
-        for found in in_hand(self.call.names, &self.human, &path, self.call.now, view)? {
-            let Some(giver) = identity::find(self.call.names, found.1.giver, view)? else { continue };
+        for found in self.votes_in_hand(view)?.iter().filter(|found| found.covers(&path)) {
+            let Some(giver) = identity::find(self.call.names, found.stored.giver, view)? else { continue };
             if !giver.disabled && self.judge().may_approve(held, &giver, view)? {
                 return Ok(Some(found));
             }
         }
         Ok(None)
+    }
+
+    fn votes_in_hand(&self, view: &mut View) -> Result<&[InHand], Interrupt> {
+        if let Some(found) = self.in_hand.get() {
+            return Ok(found);
+        }
+        let found = in_hand(self.call.names, &self.human, self.call.now, view)?;
+        Ok(self.in_hand.get_or_init(|| found))
     }
 
     fn is_requester(&self, held: &HeldRequest) -> bool {
@@ -186,7 +194,8 @@ impl<'a> Visitor<'a> {
                 if let Some(Vote { weight: weight @ Weight::Delegated { .. }, .. }) = earlier {
                     return Ok((weight.clone(), Vec::new()));
                 }
-                let (id, mut stored, from) = self.vote_in_hand(held, view)?.ok_or_else(not_there)?;
+                let InHand { id, mut stored, giver: from, .. } =
+                    self.vote_in_hand(held, view)?.cloned().ok_or_else(not_there)?;
                 stored.uses_left = stored.uses_left.saturating_sub(1);
                 let change = stored.store(self.call.names, &id)?;
                 Ok((Weight::Delegated { from, delegation: id }, vec![change]))

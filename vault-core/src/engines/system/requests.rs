@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Call, Step};
 use crate::approval::{self, Agreed, Bearer, HeldRequest, Judge, Part, Visitor, Weight, make_again, not_there, tell};
+use crate::auth::token::Issuers;
 use crate::charter::Digest;
 use crate::engines::{Effect, Follow};
 use crate::notice::Event;
@@ -107,11 +108,17 @@ pub(super) fn read(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> R
         "shown": shown,
         "salt": shown.get("body").filter(|body| !body.is_null()).map(|_| held.salt_text()),
         "how_it_ended": held.ending(),
+        "issued_by": held.requester.issued_by.as_ref().map(issuers),
     });
     if let Value::Object(more) = more {
         data.extend(more);
     }
     Ok(Step::answer(Reply::data(&data)?))
+}
+
+fn issuers(issued_by: &Issuers) -> Vec<Value> {
+    let hands = issued_by.hands().iter();
+    hands.map(|hand| json!({ "entity": hand.entity.to_string(), "person": hand.person })).collect()
 }
 
 pub(super) fn approve(call: &Call<'_>, view: &mut View, rng: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
