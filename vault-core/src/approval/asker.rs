@@ -68,7 +68,10 @@ impl Asker {
     }
 
     pub(super) fn store(&self, names: &Names, human: &Human) -> Result<Change, Refusal> {
-        Ok(Change::Put { slot: Self::slot(names, human), payload: record_format::encode(VERSION, &(self, &self.ended))? })
+        Ok(Change::Put {
+            slot: Self::slot(names, human),
+            payload: record_format::encode(VERSION, &(self, &self.ended))?,
+        })
     }
 
     /// Opens a request, and tells of the last denial of the same thing. Those whose time is up are open no more.
@@ -126,5 +129,77 @@ impl Asker {
         self.denials.push(EarlierDenial { request, by, at, reason, operation, path });
         let surplus = self.denials.len().saturating_sub(DENIALS_MAX);
         self.denials.drain(..surplus);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::engines::test_store::{START, TestStore};
+
+    #[derive(Clone, Debug)]
+    enum Act {
+        Open { life: u64 },
+        Close { which: usize },
+        Wait { seconds: u64 },
+    }
+
+    fn any_act() -> impl Strategy<Value = Act> {
+        prop_oneof![
+            6 => (60..100_000_u64).prop_map(|life| Act::Open { life }),
+            4 => any::<usize>().prop_map(|which| Act::Close { which }),
+            2 => (0..50_000_u64).prop_map(|seconds| Act::Wait { seconds }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_is_open_is_let_go_and_few_that_have_ended_are_kept(acts in proptest::collection::vec(any_act(), 0..600)) {
+            let (mut asker, mut now) = (Asker::default(), START);
+            let mut rows: BTreeSet<String> = BTreeSet::new();
+            let mut open: Vec<(String, Timestamp)> = Vec::new();
+            for (number, act) in acts.into_iter().enumerate() {
+                match act {
+                    Act::Open { life } => {
+                        let (id, end) = (number.to_string(), now.after(Span(life)));
+                        if asker.open((&id, end), ("read", &id), now).is_ok() {
+                            rows.insert(id.clone());
+                            open.push((id, end));
+                        }
+                    }
+                    Act::Close { which } if !open.is_empty() => {
+                        asker.close(&open.remove(which % open.len()).0, now);
+                    }
+                    Act::Close { .. } => {}
+                    Act::Wait { seconds } => now = now.after(Span(seconds)),
+                }
+                open.retain(|(_, end)| now < *end);
+                for id in asker.let_go(now) {
+                    prop_assert!(open.iter().all(|(own, _)| *own != id), "{}", id);
+                    prop_assert!(rows.remove(&id), "{}", id);
+                }
+                prop_assert!(rows.len() <= ENDED_MAX + OPEN_MAX, "{}", rows.len());
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_kept_of_a_requester_is_read_as_older_vaults_wrote_it() {
+        let mut store = TestStore::new();
+        let human = Human::Person("ann".to_owned());
+        let mut asker = Asker::default();
+        asker.open(("a", START.after(Span(60))), ("read", "x"), START).unwrap();
+        let slot = Asker::slot(&store.names, &human);
+        store.apply(vec![Change::Put { slot, payload: record_format::encode(VERSION_BEFORE_ENDED, &asker).unwrap() }]);
+        let read = |store: &TestStore| store.read(|view| Asker::read(&store.names, &human, view)).unwrap();
+        let mut old = read(&store);
+        assert_eq!((old.open.len(), old.ended.len()), (1, 0));
+        old.close("a", START);
+        store.apply(vec![old.store(&store.names, &human).unwrap()]);
+        assert_eq!((read(&store).open.len(), read(&store).ended.len()), (0, 1));
     }
 }

@@ -195,12 +195,7 @@ impl InHand {
 ///
 /// # Errors
 /// Stops when something must be fetched first.
-pub(super) fn in_hand(
-    names: &Names,
-    to: &Human,
-    now: Timestamp,
-    view: &mut View,
-) -> Result<Vec<InHand>, Interrupt> {
+pub(super) fn in_hand(names: &Names, to: &Human, now: Timestamp, view: &mut View) -> Result<Vec<InHand>, Interrupt> {
     let ids = view.list(&folder(names))?.to_vec();
     let slots: Vec<Slot> = ids.iter().map(|id| slot(names, id)).collect();
     view.prefetch(&slots);

@@ -73,7 +73,8 @@ impl House {
         let seen = self.vault.expect_as("", 200, "GET", "sys/custody", None).await;
         let vault = seen["vault"].as_str().unwrap().replace('-', "");
         let parties = (format!("entity/{}", self.entity(from).await), format!("entity/{}", self.entity(to).await));
-        let mut given = Delegation::new(vault, None, format!("{:032x}", from.len() + 16 * usize::from(to.as_bytes()[0])), parties);
+        let mut given =
+            Delegation::new(vault, None, format!("{:032x}", from.len() + 16 * usize::from(to.as_bytes()[0])), parties);
         (given.paths, given.reason) = (vec![PATH.to_owned()], "on holiday".to_owned());
         given.expires_at_seconds = 1_800_000_000 + 3600;
         let envelope = Envelope::new(DELEGATION_PAYLOAD_TYPE, &serde_json::to_vec(&given).unwrap());
@@ -187,8 +188,7 @@ async fn who_agrees_and_then_issues_a_login_takes_nothing_with_it() {
     assert_eq!(house.authorize(&cat, 200, &id).await["data"]["approved"], json!(true));
     let of_cat = house.application(&cat, "app").await;
     for path in [format!("sys/requests/{id}/redeem"), "sys/wrapping/unwrap".to_owned()] {
-        let refused =
-            house.vault.expect_as(&of_cat, 400, "POST", &path, Some(json!({ "token": wrapping }))).await;
+        let refused = house.vault.expect_as(&of_cat, 400, "POST", &path, Some(json!({ "token": wrapping }))).await;
         assert!(error(&refused).contains("further approval"), "{refused}");
     }
     house.unwrap(&application, 200, &wrapping).await;

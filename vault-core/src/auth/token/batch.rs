@@ -194,6 +194,18 @@ mod tests {
     }
 
     #[test]
+    fn a_token_from_before_issuers_does_not_tell_who_issued_its_login() {
+        let tokens = tokens(1, 1);
+        let plain = record_format::encode(VERSION_BEFORE_ISSUERS, &Carried::of(&token()).unwrap()).unwrap();
+        let sealed =
+            seal_box(&tokens.key, &tokens.associated_data(FORMAT), plain.expose(), &mut StdRng::seed_from_u64(1))
+                .unwrap();
+        let text = [BATCH_TOKEN_PREFIX, &BASE64URL_NOPAD.encode(&[&[FORMAT], sealed.as_slice()].concat())].concat();
+        let read = tokens.open(&SecretText::new(text)).unwrap();
+        assert_eq!(read, Token { issued_by: Some(Issuers::UNTOLD), ..token() });
+    }
+
+    #[test]
     fn what_a_batch_token_cannot_be_is_refused() {
         let refused = |token: Token| tokens(1, 1).seal(&token, &mut StdRng::seed_from_u64(1)).err().unwrap().public;
         assert!(refused(Token { expires_at: None, ..token() }).contains("end"));

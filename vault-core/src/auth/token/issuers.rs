@@ -133,3 +133,47 @@ impl Hand {
         Self { entity: entity.id, person: Human::of(entity, charter).person().map(str::to_owned) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engines::test_store::{mount, token};
+    use crate::id::MountId;
+    use crate::identity::Groups;
+
+    #[test]
+    fn what_older_records_do_not_tell_is_known_only_of_logins_that_are_not_handed_out() {
+        let mut people = mount("auth/userpass/", "userpass", "");
+        people.id = MountId([2; 16]);
+        let machines = mount("auth/approle/", "approle", "");
+        let (of_people, of_machines) = (people.id, machines.id);
+        let tables = Tables::new([people, machines], [], Groups::new([]));
+        let found = |issued_by: Option<Issuers>, mount: Option<MountId>| {
+            Issuers::of(&Token { issued_by, mount, ..token(&["default"]) }, &tables)
+        };
+        assert_eq!(found(Some(Issuers::UNTOLD), Some(of_people)), None);
+        for mount in [Some(of_machines), Some(MountId([9; 16])), None] {
+            assert_eq!(found(Some(Issuers::UNTOLD), mount), Some(Issuers::UNKNOWN));
+        }
+        let known = Issuers { hands: vec![Hand { entity: EntityId([1; 16]), person: None }], gap: Gap::None };
+        assert_eq!(found(Some(known.clone()), Some(of_people)), Some(known));
+        assert_eq!(found(None, None), None);
+    }
+
+    #[test]
+    fn two_logins_have_the_issuers_of_both() {
+        let by = |hands: &[u8], gap| Issuers {
+            hands: hands.iter().map(|id| Hand { entity: EntityId([*id; 16]), person: None }).collect(),
+            gap,
+        };
+        let join = |one, other| Issuers::join(one, other).unwrap();
+        assert_eq!(join(None, None), None);
+        let one = by(&[1, 2], Gap::None);
+        assert_eq!(join(Some(one.clone()), None), Some(one.clone()));
+        assert_eq!(join(None, Some(one.clone())), Some(one.clone()));
+        assert_eq!(join(Some(one), Some(by(&[3, 2], Gap::Root))), Some(by(&[1, 2, 3], Gap::Root)));
+        let many: Vec<u8> = (0..20).collect();
+        let more: Vec<u8> = (20..40).collect();
+        assert!(Issuers::join(Some(by(&many, Gap::None)), Some(by(&more, Gap::None))).is_err());
+    }
+}

@@ -216,6 +216,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_record_from_before_issuers_does_not_tell_who_issued_its_login() {
+        let token = Token { made_by: Some(EntityId([3; 16])), ..Token::new("a".to_owned(), Vec::new(), Timestamp(7)) };
+        let old = record_format::encode(VERSION_BEFORE_ISSUERS, &(&token, token.made_by)).unwrap();
+        let read = Token::decode(&old).unwrap();
+        assert_eq!(read, Token { issued_by: Some(Issuers::UNTOLD), ..token });
+        assert_eq!(Token::decode(&read.encode().unwrap()).unwrap(), read);
+    }
+
+    #[test]
     fn a_record_of_the_first_version_is_read() {
         // What version 1 wrote: a root token without end.
         let mut old = vec![VERSION_BEFORE_IDENTITY];

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use super::role::{self, ID_LENGTH_BYTES_MAX, Role};
 use crate::auth::parameters::checked_cidrs;
-use crate::auth::token::{Cidr, Issuers};
 use crate::auth::token::lifetime::Bounds;
+use crate::auth::token::{Cidr, Issuers};
 use crate::engines::{Call, Change, Step, tree};
 use crate::field::{self, Texts};
 use crate::id::AppRoleId;
@@ -376,4 +376,29 @@ pub(super) fn destroy_accessor(call: &Call<'_>, view: &mut View, _: &mut dyn Cry
     let role = role::existing(call, view)?;
     let found = named(call, &role, view)?;
     Ok(Step::commit(Reply::Empty, found.remove(call, role.key)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_knows_who_issued_a_secret_id_of_an_older_vault() {
+        let record = SecretId {
+            accessor: "a".to_owned(),
+            created_at: Timestamp(1),
+            updated_at: Timestamp(2),
+            expires_at: None,
+            ttl: Span(3),
+            uses_left: Some(4),
+            metadata: BTreeMap::new(),
+            cidrs: Vec::new(),
+            token_cidrs: vec!["10.0.0.0/8".to_owned()],
+            issued_by: Issuers::default(),
+        };
+        let old = record_format::encode(VERSION_BEFORE_ISSUERS, &record).unwrap();
+        let read = SecretId::decode(&old).unwrap();
+        assert_eq!(read, SecretId { issued_by: Issuers::UNKNOWN, ..record });
+        assert_eq!(SecretId::decode(&read.encode().unwrap()).unwrap(), read);
+    }
 }
