@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 use vault_core::approval::{APPROVAL_PAYLOAD_TYPE, DELEGATION_PAYLOAD_TYPE, Delegation};
 use vault_core::envelope::Envelope;
 
+use crate::bootstrap::into_service;
 use crate::change_control::Service;
-use crate::custody::error;
+use crate::custody::{People, error};
 use crate::house::{AGREE, House, ONE};
 use crate::stewards::write;
 
@@ -327,6 +328,31 @@ async fn in_service_only_who_is_known_issues_for_those_who_ask() {
     let refused = service.says_yes("bob", &bob, &id, 403).await;
     assert!(error(&refused).contains("handed out"), "{refused}");
     service.ask(&application, "PUT", "sys/policies/acl/other", policy()).await;
+}
+
+#[tokio::test]
+async fn what_root_issued_in_bootstrap_asks_for_nothing_in_service() {
+    let (house, people) = (with_applications().await, People::new());
+    let root = house.vault.root.clone();
+    // Whoever used the root token still knows both secret ids; that of the one who issued them has a name.
+    let of_root = house.application(&root, "app").await;
+    let deployer = house.application(&root, "deployer").await;
+    let by_deployer = house.application(&deployer, "worker").await;
+    let of_ben = house.application(&house.login("ben").await, "app").await;
+    let seen = house.vault.expect_as(&of_ben, 200, "GET", "auth/token/lookup-self", None).await;
+    let (app, ben) = (seen["data"]["entity_id"].as_str().unwrap().to_owned(), house.entity("ben").await);
+    let seen = house.vault.expect_as(&by_deployer, 200, "GET", "auth/token/lookup-self", None).await;
+    let worker = seen["data"]["entity_id"].as_str().unwrap().to_owned();
+    for (entity, person) in [(app, "alice"), (worker, "alice"), (ben, "bob")] {
+        let body = Some(json!({"metadata": {"person": person}}));
+        house.vault.expect(204, "POST", &format!("identity/entity/id/{entity}"), body).await;
+    }
+    house.ask(&of_root, "GET", PATH, None).await;
+    house.ask(&by_deployer, "GET", PATH, None).await;
+    into_service(&house.vault, &people).await;
+    house.cannot_ask(&of_root).await;
+    house.cannot_ask(&by_deployer).await;
+    house.ask(&of_ben, "GET", PATH, None).await;
 }
 
 #[tokio::test]
