@@ -9,6 +9,7 @@ use crate::approval::{self, Agreed, Bearer, HeldRequest, Judge, Part, Visitor, W
 use crate::auth::token::Issuers;
 use crate::charter::Digest;
 use crate::engines::{Effect, Follow};
+use crate::identity;
 use crate::notice::Event;
 use crate::policy::Applies;
 use crate::refusal::Refusal;
@@ -89,6 +90,7 @@ pub(super) fn read(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> R
     });
     let comments = held.comments.iter();
     let comments = comments.map(|said| json!({ "by": said.by, "at": said.at.to_string(), "text": said.text }));
+    let issued_by = held.requester.issued_by.as_ref().map(|by| issuers(call, by, view)).transpose()?;
     let Value::Object(mut data) = summary(call, &held)? else { return Err(not_there().into()) };
     let more = json!({
         "statement": held.statement,
@@ -108,7 +110,7 @@ pub(super) fn read(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> R
         "shown": shown,
         "salt": shown.get("body").filter(|body| !body.is_null()).map(|_| held.salt_text()),
         "how_it_ended": held.ending(),
-        "issued_by": held.requester.issued_by.as_ref().map(issuers),
+        "issued_by": issued_by,
     });
     if let Value::Object(more) = more {
         data.extend(more);
@@ -116,9 +118,14 @@ pub(super) fn read(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> R
     Ok(Step::answer(Reply::data(&data)?))
 }
 
-fn issuers(issued_by: &Issuers) -> Vec<Value> {
-    let hands = issued_by.hands().iter();
-    hands.map(|hand| json!({ "entity": hand.entity.to_string(), "person": hand.person })).collect()
+/// Shows through whose hands the login that asks came.
+fn issuers(call: &Call<'_>, issued_by: &Issuers, view: &mut View) -> Result<Vec<Value>, Interrupt> {
+    let mut shown = Vec::new();
+    for hand in issued_by.hands() {
+        let name = identity::find(call.names, hand.entity, view)?.map(|entity| entity.name);
+        shown.push(json!({ "entity": hand.entity.to_string(), "name": name, "person": hand.person }));
+    }
+    Ok(shown)
 }
 
 pub(super) fn approve(call: &Call<'_>, view: &mut View, rng: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
