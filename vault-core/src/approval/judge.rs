@@ -6,6 +6,7 @@ use super::delegation::StoredDelegation;
 use super::held::{HeldRequest, Vote, Weight};
 use super::human::Human;
 use super::statement::APPROVAL_PAYLOAD_TYPE;
+use crate::auth::token::Issuers;
 use crate::charter::quorum::{Condition, Quorum, are_met_by};
 use crate::charter::{Charter, PersonIndex, PersonSet};
 use crate::envelope::Envelope;
@@ -99,6 +100,9 @@ impl<'a> Judge<'a> {
     fn voters(&self, held: &HeldRequest, view: &mut View) -> Result<Vec<Voter>, Interrupt> {
         let people = self.charter().map_or(0, |charter| charter.people().len());
         let mut next_place = u8::try_from(people).unwrap_or(u8::MAX);
+        let behind = held.requester.issued_by.iter().flat_map(Issuers::hands).map(|hand| hand.entity);
+        let voting = held.votes.iter().map(|vote| vote.entity);
+        identity::prefetch_found(self.names, behind.chain(voting).chain([held.requester.entity]), view);
         let mut voters: Vec<Voter> = Vec::new();
         for vote in held.votes.iter().filter(|vote| vote.weight != Weight::Training) {
             let Some(mut voter) = self.voter(held, vote, PersonIndex(0), view)? else { continue };

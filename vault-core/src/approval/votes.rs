@@ -12,7 +12,7 @@ use super::issuer::check_own_login;
 use super::judge::{Judge, Standing};
 use super::statement::{APPROVAL_PAYLOAD_TYPE, DENIAL_PAYLOAD_TYPE, TEXT_LENGTH_BYTES_MAX};
 use super::tell::tell;
-use crate::auth::token;
+use crate::auth::token::{self, Issuers};
 use crate::engines::{Call, Change};
 use crate::envelope::Envelope;
 use crate::identity::{self, Entity};
@@ -106,6 +106,15 @@ impl<'a> Visitor<'a> {
         Ok(self.judge().is_in_training(held, self.entity).then_some(Part::Trainee))
     }
 
+    /// Notes down whom [`Self::part`] will look for, so that one round fetches all of them.
+    pub(crate) fn prefetch<'r>(&self, requests: impl IntoIterator<Item = &'r HeldRequest>, view: &mut View) {
+        let behind = |held: &'r HeldRequest| {
+            let hands = held.requester.issued_by.iter().flat_map(Issuers::hands).map(|hand| hand.entity);
+            hands.chain([held.requester.entity])
+        };
+        identity::prefetch_found(self.call.names, requests.into_iter().flat_map(behind), view);
+    }
+
     /// Finds a delegation whose giver counts for a request.
     fn vote_in_hand(&self, held: &HeldRequest, view: &mut View) -> Result<Option<&InHand>, Interrupt> {
         let path = held.stated()?.path;
@@ -123,6 +132,7 @@ impl<'a> Visitor<'a> {
             return Ok(found);
         }
         let found = in_hand(self.call.names, &self.human, self.call.now, view)?;
+        identity::prefetch_found(self.call.names, found.iter().map(|found| found.stored.giver), view);
         Ok(self.in_hand.get_or_init(|| found))
     }
 

@@ -154,3 +154,18 @@ async fn how_far_a_request_has_come_is_told_to_those_whom_it_concerns() {
     let nothing = house.vault.expect_as(&dan, 400, "POST", "sys/control-group/request", unknown).await;
     assert_eq!(refused["errors"], nothing["errors"], "nor does he learn that it is there");
 }
+
+#[tokio::test]
+async fn requests_of_many_people_are_listed() {
+    // Each of their entities was fetched in a round of its own, of which a request has 256.
+    let house = House::new(ONE).await;
+    let role = json!({"allowed_entity_aliases": "p*", "allowed_policies": "staff", "orphan": true});
+    house.vault.expect(204, "POST", "auth/token/roles/many", Some(role)).await;
+    for number in 0..270 {
+        let body = json!({"entity_alias": format!("p{number}"), "policies": ["staff"]});
+        let made = house.vault.expect(200, "POST", "auth/token/create/many", Some(body)).await;
+        house.ask(made["auth"]["client_token"].as_str().unwrap(), "GET", PATH, None).await;
+    }
+    let listed = house.vault.expect_as(&house.login("ben").await, 200, "LIST", "sys/requests", None).await;
+    assert_eq!(listed["data"]["waiting"].as_array().unwrap().len(), 270);
+}

@@ -41,10 +41,14 @@ pub(super) fn list(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> R
     let slots: Vec<_> = ids.iter().map(|id| call.names.entry(&folder, id)).collect();
     view.prefetch(&slots);
     let (mut waiting, mut asked, mut history, mut keys) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut requests = Vec::with_capacity(ids.len());
     for id in &ids {
-        let Some(held) = HeldRequest::read(call.names, id, view)? else { continue };
+        requests.extend(HeldRequest::read(call.names, id, view)?);
+    }
+    visitor.prefetch(&requests, view);
+    for held in requests {
         let Some(part) = visitor.part(&held, view)? else { continue };
-        keys.push(id.clone());
+        keys.push(held.id.clone());
         let line = summary(call, &held)?;
         match part {
             _ if !held.is_open(call.now) => history.push(line),
