@@ -37,8 +37,8 @@ impl Judge<'_> {
 pub(super) fn known_issuers(call: &Call<'_>, view: &mut View) -> Result<Option<Issuers>, Interrupt> {
     let Some(issuers) = Issuers::of(call.identity()?.token(), call.tables) else { return Ok(None) };
     let refused = |private: &'static str| {
-        let text = "the vault cannot tell who handed this login out from those who must agree: have somebody who logs in, and \
-                    in service is a person of the charter, issue a new secret id";
+        let text = "the vault cannot tell who handed this login out from those who must agree: log in again, with a secret id that \
+                    somebody issued who logs in and in service is a person of the charter";
         Interrupt::from(Refusal::denied_because(text).with_private(private))
     };
     let in_service = call.tables.is_in_service();
@@ -71,7 +71,8 @@ pub(super) fn check_own_login(call: &Call<'_>) -> Result<(), Refusal> {
     match Issuers::of(call.identity()?.token(), call.tables) {
         None => Ok(()),
         Some(_) => {
-            let text = "this login was handed out, as machines have them, and agrees to nothing: log in as yourself";
+            let text = "this login was handed out, as machines have them, or is older than the vault can tell: it agrees to nothing, \
+                        log in as yourself";
             Err(Refusal::denied_because(text))
         }
     }

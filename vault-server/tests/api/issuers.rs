@@ -13,8 +13,8 @@ use crate::stewards::write;
 const PATH: &str = "secret/data/prod/root";
 
 /// A house with applications, whose secret ids all people, and the application `deployer`, may issue.
-async fn with_applications() -> House {
-    let house = House::new(ONE).await;
+pub(crate) async fn with_applications(control_group: &str) -> House {
+    let house = House::new(control_group).await;
     let root = &house.vault;
     root.expect(204, "POST", "sys/auth/approle", Some(json!({"type": "approle"}))).await;
     for (role, kind) in [("app", "service"), ("deployer", "service"), ("worker", "batch")] {
@@ -24,7 +24,7 @@ async fn with_applications() -> House {
     let open = json!({"token_policies": "staff", "bind_secret_id": false, "secret_id_bound_cidrs": "0.0.0.0/0"});
     root.expect(204, "POST", "auth/approle/role/open", Some(open)).await;
     let text = format!(
-        "{AGREE}path \"secret/data/prod/*\" {{ capabilities = [\"read\"]\n control_group = {{ {ONE} }} }}\n\
+        "{AGREE}path \"secret/data/prod/*\" {{ capabilities = [\"read\"]\n control_group = {{ {control_group} }} }}\n\
          path \"auth/approle/role/*\" {{ capabilities = [\"create\", \"update\"] }}\n\
          path \"sys/delegations\" {{ capabilities = [\"update\"] }}\n\
          path \"auth/token/create-orphan\" {{ capabilities = [\"update\", \"sudo\"] }}"
@@ -35,7 +35,7 @@ async fn with_applications() -> House {
 
 impl House {
     /// Issues a secret id of a role and logs in with it.
-    async fn application(&self, issuer: &str, role: &str) -> String {
+    pub(crate) async fn application(&self, issuer: &str, role: &str) -> String {
         let path = format!("auth/approle/role/{role}/secret-id");
         let made = self.vault.expect_as(issuer, 200, "POST", &path, None).await;
         self.application_with(role, made["data"]["secret_id"].as_str().unwrap()).await
@@ -85,7 +85,7 @@ impl House {
 
 #[tokio::test]
 async fn who_issues_a_secret_id_agrees_to_nothing_that_is_asked_with_it() {
-    let house = with_applications().await;
+    let house = with_applications(ONE).await;
     let ben = house.login("ben").await;
     for role in ["app", "worker"] {
         let application = house.application(&ben, role).await;
@@ -105,7 +105,7 @@ async fn who_issues_a_secret_id_agrees_to_nothing_that_is_asked_with_it() {
 
 #[tokio::test]
 async fn a_request_says_through_whose_hands_its_login_came() {
-    let house = with_applications().await;
+    let house = with_applications(ONE).await;
     let (ben, cat) = (house.login("ben").await, house.login("cat").await);
     let application = house.application(&ben, "app").await;
     let (_, id) = house.ask(&application, "GET", PATH, None).await;
@@ -119,7 +119,7 @@ async fn a_request_says_through_whose_hands_its_login_came() {
 
 #[tokio::test]
 async fn everybody_behind_the_token_that_issues_is_an_issuer() {
-    let house = with_applications().await;
+    let house = with_applications(ONE).await;
     let ben = house.login("ben").await;
     let child = house.made(&ben, "auth/token/create").await;
     let orphan = house.made(&ben, "auth/token/create-orphan").await;
@@ -138,7 +138,7 @@ async fn everybody_behind_the_token_that_issues_is_an_issuer() {
 
 #[tokio::test]
 async fn a_login_of_which_nobody_knows_who_issued_it_asks_for_nothing() {
-    let house = with_applications().await;
+    let house = with_applications(ONE).await;
     // In bootstrap root does everything anyway.
     let root = house.vault.root.clone();
     let application = house.application(&root, "app").await;
@@ -163,7 +163,7 @@ async fn a_login_of_which_nobody_knows_who_issued_it_asks_for_nothing() {
 
 #[tokio::test]
 async fn an_issuer_has_no_vote_by_delegation_either() {
-    let house = with_applications().await;
+    let house = with_applications(ONE).await;
     let (ben, cat, dan) = (house.login("ben").await, house.login("cat").await, house.login("dan").await);
     let of_ben = house.application(&ben, "app").await;
     let (_, by_ben) = house.ask(&of_ben, "GET", PATH, None).await;
@@ -183,7 +183,7 @@ async fn an_issuer_has_no_vote_by_delegation_either() {
 
 #[tokio::test]
 async fn who_agrees_and_then_issues_a_login_takes_nothing_with_it() {
-    let house = with_applications().await;
+    let house = with_applications(ONE).await;
     let (ben, cat) = (house.login("ben").await, house.login("cat").await);
     let application = house.application(&ben, "app").await;
     let (wrapping, id) = house.ask(&application, "GET", PATH, None).await;
@@ -198,7 +198,7 @@ async fn who_agrees_and_then_issues_a_login_takes_nothing_with_it() {
 
 #[tokio::test]
 async fn what_speaks_by_a_login_that_was_handed_out_has_no_vote() {
-    let house = with_applications().await;
+    let house = with_applications(ONE).await;
     let (ann, cat) = (house.login("ann").await, house.login("cat").await);
     let application = house.application(&ann, "app").await;
     let seen = house.vault.expect_as(&application, 200, "GET", "auth/token/lookup-self", None).await;
@@ -220,7 +220,7 @@ async fn what_speaks_by_a_login_that_was_handed_out_has_no_vote() {
 
 #[tokio::test]
 async fn nobody_hands_on_the_vote_of_somebody_whose_token_they_made() {
-    let house = with_applications().await;
+    let house = with_applications(ONE).await;
     let accessor = house.vault.expect(200, "GET", "sys/auth", None).await["data"]["token/"]["accessor"].clone();
     let alias = json!({"name": "cat-alias", "canonical_id": house.entity("cat").await, "mount_accessor": accessor});
     house.vault.expect(200, "POST", "identity/entity-alias", Some(alias)).await;
@@ -333,7 +333,7 @@ async fn in_service_only_who_is_known_issues_for_those_who_ask() {
 
 #[tokio::test]
 async fn what_root_issued_in_bootstrap_asks_for_nothing_in_service() {
-    let (house, people) = (with_applications().await, People::new());
+    let (house, people) = (with_applications(ONE).await, People::new());
     let root = house.vault.root.clone();
     // Whoever used the root token still knows both secret ids; that of the one who issued them has a name.
     let of_root = house.application(&root, "app").await;

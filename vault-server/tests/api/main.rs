@@ -25,6 +25,7 @@ mod faults;
 mod flow;
 mod house;
 mod identity;
+mod issuer_model;
 mod issuers;
 mod leases;
 mod metrics;

@@ -1,0 +1,192 @@
+//! Random logins that people and applications hand out, children of them, requests and votes, beside a model that follows whose
+//! hands every login went through: whoever could have asked or taken by a login never agrees to it.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::house::{House, ONE};
+use crate::issuers::with_applications;
+
+const PATH: &str = "secret/data/prod/root";
+
+/// People by name; ben and cat are leads.
+const PEOPLE: [&str; 4] = ["ann", "ben", "cat", "dan"];
+const LEADS: [usize; 2] = [1, 2];
+const ROLES: [&str; 3] = ["app", "deployer", "worker"];
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// Issues a secret id by some login, and logs in with it.
+    Issue {
+        by: usize,
+        role: usize,
+    },
+    Child {
+        of: usize,
+    },
+    Ask {
+        by: usize,
+    },
+    Approve {
+        by: usize,
+        request: usize,
+    },
+    Redeem {
+        by: usize,
+        request: usize,
+    },
+}
+
+/// Who speaks by a token.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Who {
+    Person(usize),
+    Application(usize),
+}
+
+struct Login {
+    token: String,
+    who: Who,
+    hands: BTreeSet<Who>,
+}
+
+struct Request {
+    id: String,
+    by: Who,
+    hands: BTreeSet<Who>,
+    approved_by: BTreeSet<usize>,
+    is_released: bool,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let (any, request) = (0..64_usize, 0..3_usize);
+    prop_oneof![
+        3 => (any.clone(), 0..ROLES.len()).prop_map(|(by, role)| Step::Issue { by, role }),
+        1 => any.clone().prop_map(|of| Step::Child { of }),
+        4 => any.clone().prop_map(|by| Step::Ask { by }),
+        6 => (any.clone(), request.clone()).prop_map(|(by, request)| Step::Approve { by, request }),
+        4 => (any, request).prop_map(|(by, request)| Step::Redeem { by, request }),
+    ]
+}
+
+struct Model {
+    house: House,
+    logins: Vec<Login>,
+    requests: Vec<Request>,
+}
+
+impl Model {
+    async fn new() -> Self {
+        let house = with_applications(ONE).await;
+        let mut logins = Vec::new();
+        for (person, name) in PEOPLE.into_iter().enumerate() {
+            let token = house.login(name).await;
+            logins.push(Login { token, who: Who::Person(person), hands: BTreeSet::new() });
+        }
+        Self { house, logins, requests: Vec::new() }
+    }
+
+    /// Finds a login, the people's own as often as all others.
+    fn login(&self, by: usize) -> &Login {
+        &self.logins[if by % 2 == 0 { by / 2 % PEOPLE.len() } else { by / 2 % self.logins.len() }]
+    }
+
+    fn request(&self, request: usize) -> Option<usize> {
+        self.requests.len().checked_sub(1).map(|last| last.saturating_sub(request))
+    }
+
+    async fn call(&self, token: &str, path: &str, body: Value) -> (u16, Value) {
+        let (status, answer) = self.house.vault.call("POST", path, token, Some(&body.to_string())).await;
+        (status.as_u16(), answer)
+    }
+
+    async fn carry_out(&mut self, step: Step) {
+        match step {
+            Step::Issue { by, role } => {
+                let Login { token, who, hands } = self.login(by);
+                let hands = hands.iter().chain([who]).copied().collect();
+                let token = self.house.application(token, ROLES[role]).await;
+                self.logins.push(Login { token, who: Who::Application(role), hands });
+            }
+            Step::Child { of } => {
+                let Login { token, who, hands } = self.login(of);
+                let (status, made) = self.call(token, "auth/token/create", json!({"policies": ["staff"]})).await;
+                // Batch tokens, which the application `worker` has, make none.
+                assert_eq!(status == 200, *who != Who::Application(2), "{made}");
+                if status == 200 {
+                    let token = made["auth"]["client_token"].as_str().unwrap().to_owned();
+                    let child = Login { token, who: *who, hands: hands.clone() };
+                    self.logins.push(child);
+                }
+            }
+            Step::Ask { by } => {
+                let Login { token, who, hands } = self.login(by);
+                let (by, hands) = (*who, hands.clone());
+                let (_, id) = self.house.ask(token, "GET", PATH, None).await;
+                self.requests.push(Request { id, by, hands, approved_by: BTreeSet::new(), is_released: false });
+            }
+            Step::Approve { by, request } => self.approve(by, request).await,
+            Step::Redeem { by, request } => self.redeem(by, request).await,
+        }
+    }
+
+    async fn approve(&mut self, by: usize, request: usize) {
+        let Some(at) = self.request(request) else { return };
+        let (login, request) = (self.login(by), &self.requests[at]);
+        let body = json!({ "accessor": request.id });
+        let (status, answer) = self.call(&login.token, "sys/control-group/authorize", body).await;
+        let voter = match login.who {
+            Who::Person(person) if LEADS.contains(&person) && login.hands.is_empty() => Some(person),
+            Who::Person(_) | Who::Application(_) => None,
+        };
+        let counts =
+            |person: &usize| request.by != Who::Person(*person) && !request.hands.contains(&Who::Person(*person));
+        let voter = voter.filter(|person| counts(person) && !request.is_released);
+        assert_eq!(status == 200, voter.is_some(), "{:?}: {answer}", login.who);
+        self.requests[at].approved_by.extend(voter);
+    }
+
+    async fn redeem(&mut self, by: usize, request: usize) {
+        let Some(at) = self.request(request) else { return };
+        let (login, request) = (self.login(by), &self.requests[at]);
+        let (status, answer) = self.call(&login.token, &format!("sys/requests/{}/redeem", request.id), json!({})).await;
+        let is_for_others = |person: &&usize| !login.hands.contains(&Who::Person(**person));
+        let due =
+            login.who == request.by && !request.is_released && request.approved_by.iter().any(|p| is_for_others(&p));
+        assert_eq!(status == 200, due, "{:?}: {answer}", login.who);
+        self.requests[at].is_released |= due;
+    }
+}
+
+fn run(steps: Vec<Step>) -> Model {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut model = Model::new().await;
+        for step in steps {
+            model.carry_out(step).await;
+        }
+        model
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nobody_agrees_to_what_they_could_have_asked_by_a_login_of_theirs(steps in prop::collection::vec(step(), 20..60)) {
+        run(steps);
+    }
+}
+
+#[test]
+fn the_model_releases_what_somebody_else_agrees_to() {
+    // By ben's secret id of the application; he does not count for it, and cat does.
+    let (ben, cat, application) = (2, 4, 9);
+    let approve = |by| Step::Approve { by, request: 0 };
+    let redeem = || Step::Redeem { by: application, request: 0 };
+    let issue = Step::Issue { by: ben, role: 0 };
+    let model = run(vec![issue, Step::Ask { by: application }, approve(ben), redeem(), approve(cat), redeem()]);
+    assert!(model.requests[0].is_released && model.requests[0].approved_by == BTreeSet::from([2]));
+}
