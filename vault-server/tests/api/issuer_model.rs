@@ -16,27 +16,16 @@ const PEOPLE: [&str; 4] = ["ann", "ben", "cat", "dan"];
 const LEADS: [usize; 2] = [1, 2];
 const ROLES: [&str; 3] = ["app", "deployer", "worker"];
 
+/// Issuing a secret id by some login, and logging in with it; making a token of one's own, or one that acts for nobody; and what
+/// people do with requests.
 #[derive(Clone, Debug)]
 enum Step {
-    /// Issues a secret id by some login, and logs in with it.
-    Issue {
-        by: usize,
-        role: usize,
-    },
-    Child {
-        of: usize,
-    },
-    Ask {
-        by: usize,
-    },
-    Approve {
-        by: usize,
-        request: usize,
-    },
-    Redeem {
-        by: usize,
-        request: usize,
-    },
+    Issue { by: usize, role: usize },
+    Child { of: usize },
+    Orphan { of: usize },
+    Ask { by: usize },
+    Approve { by: usize, request: usize },
+    Redeem { by: usize, request: usize },
 }
 
 /// Who speaks by a token.
@@ -44,11 +33,14 @@ enum Step {
 enum Who {
     Person(usize),
     Application(usize),
+    Nobody,
 }
 
 struct Login {
     token: String,
     who: Who,
+    /// Who that is, or who made it.
+    behind: Who,
     hands: BTreeSet<Who>,
 }
 
@@ -62,9 +54,11 @@ struct Request {
 
 fn step() -> impl Strategy<Value = Step> {
     let (any, request) = (0..64_usize, 0..3_usize);
+    let role = prop_oneof![3 => Just(0), 1 => 0..ROLES.len()];
     prop_oneof![
-        3 => (any.clone(), 0..ROLES.len()).prop_map(|(by, role)| Step::Issue { by, role }),
+        3 => (any.clone(), role).prop_map(|(by, role)| Step::Issue { by, role }),
         1 => any.clone().prop_map(|of| Step::Child { of }),
+        1 => any.clone().prop_map(|of| Step::Orphan { of }),
         4 => any.clone().prop_map(|by| Step::Ask { by }),
         6 => (any.clone(), request.clone()).prop_map(|(by, request)| Step::Approve { by, request }),
         4 => (any, request).prop_map(|(by, request)| Step::Redeem { by, request }),
@@ -83,7 +77,8 @@ impl Model {
         let mut logins = Vec::new();
         for (person, name) in PEOPLE.into_iter().enumerate() {
             let token = house.login(name).await;
-            logins.push(Login { token, who: Who::Person(person), hands: BTreeSet::new() });
+            let who = Who::Person(person);
+            logins.push(Login { token, who, behind: who, hands: BTreeSet::new() });
         }
         Self { house, logins, requests: Vec::new() }
     }
@@ -105,30 +100,42 @@ impl Model {
     async fn carry_out(&mut self, step: Step) {
         match step {
             Step::Issue { by, role } => {
-                let Login { token, who, hands } = self.login(by);
-                let hands = hands.iter().chain([who]).copied().collect();
+                let Login { token, behind, hands, .. } = self.login(by);
+                let hands = hands.iter().chain([behind]).copied().collect();
                 let token = self.house.application(token, ROLES[role]).await;
-                self.logins.push(Login { token, who: Who::Application(role), hands });
+                let who = Who::Application(role);
+                self.logins.push(Login { token, who, behind: who, hands });
             }
-            Step::Child { of } => {
-                let Login { token, who, hands } = self.login(of);
-                let (status, made) = self.call(token, "auth/token/create", json!({"policies": ["staff"]})).await;
-                // Batch tokens, which the application `worker` has, make none.
-                assert_eq!(status == 200, *who != Who::Application(2), "{made}");
-                if status == 200 {
-                    let token = made["auth"]["client_token"].as_str().unwrap().to_owned();
-                    let child = Login { token, who: *who, hands: hands.clone() };
-                    self.logins.push(child);
-                }
-            }
-            Step::Ask { by } => {
-                let Login { token, who, hands } = self.login(by);
-                let (by, hands) = (*who, hands.clone());
-                let (_, id) = self.house.ask(token, "GET", PATH, None).await;
-                self.requests.push(Request { id, by, hands, approved_by: BTreeSet::new(), is_released: false });
-            }
+            Step::Child { of } => self.make(of, "auth/token/create").await,
+            Step::Orphan { of } => self.make(of, "auth/token/create-orphan").await,
+            Step::Ask { by } => self.ask(by).await,
             Step::Approve { by, request } => self.approve(by, request).await,
             Step::Redeem { by, request } => self.redeem(by, request).await,
+        }
+    }
+
+    async fn make(&mut self, of: usize, path: &str) {
+        let Login { token, who, behind, hands } = self.login(of);
+        let (status, made) = self.call(token, path, json!({"policies": ["staff"]})).await;
+        // Batch tokens, which the application `worker` has, make none.
+        assert_eq!(status == 200, *who != Who::Application(2), "{made}");
+        if status == 200 {
+            let token = made["auth"]["client_token"].as_str().unwrap().to_owned();
+            let who = if path.ends_with("orphan") { Who::Nobody } else { *who };
+            let child = Login { token, who, behind: *behind, hands: hands.clone() };
+            self.logins.push(child);
+        }
+    }
+
+    async fn ask(&mut self, by: usize) {
+        let Login { token, who, hands, .. } = self.login(by);
+        let (status, answer) = self.house.vault.call("GET", PATH, token, None).await;
+        assert_eq!(status == 200, *who != Who::Nobody, "{answer}");
+        if status == 200 {
+            let id = answer["wrap_info"]["accessor"].as_str().unwrap().to_owned();
+            let request =
+                Request { id, by: *who, hands: hands.clone(), approved_by: BTreeSet::new(), is_released: false };
+            self.requests.push(request);
         }
     }
 
@@ -139,7 +146,7 @@ impl Model {
         let (status, answer) = self.call(&login.token, "sys/control-group/authorize", body).await;
         let voter = match login.who {
             Who::Person(person) if LEADS.contains(&person) && login.hands.is_empty() => Some(person),
-            Who::Person(_) | Who::Application(_) => None,
+            Who::Person(_) | Who::Application(_) | Who::Nobody => None,
         };
         let counts =
             |person: &usize| request.by != Who::Person(*person) && !request.hands.contains(&Who::Person(*person));
@@ -150,7 +157,10 @@ impl Model {
 
     async fn redeem(&mut self, by: usize, request: usize) {
         let Some(at) = self.request(request) else { return };
-        let (login, request) = (self.login(by), &self.requests[at]);
+        let request = &self.requests[at];
+        // Mostly by a login of whoever asked.
+        let theirs: Vec<&Login> = self.logins.iter().filter(|login| login.who == request.by).collect();
+        let login = if by % 4 == 0 { self.login(by) } else { theirs[by % theirs.len()] };
         let (status, answer) = self.call(&login.token, &format!("sys/requests/{}/redeem", request.id), json!({})).await;
         let is_for_others = |person: &&usize| !login.hands.contains(&Who::Person(**person));
         let due =
