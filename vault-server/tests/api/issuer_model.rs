@@ -183,7 +183,7 @@ fn run(steps: Vec<Step>) -> Model {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn nobody_agrees_to_what_they_could_have_asked_by_a_login_of_theirs(steps in prop::collection::vec(step(), 20..80)) {
