@@ -86,7 +86,7 @@ impl Model {
     /// Finds a login: half of the time of a person, else one of those that were made last.
     fn login(&self, by: usize) -> &Login {
         let (choice, last) = (by / 2, self.logins.len() - 1);
-        &self.logins[if by % 2 == 0 { choice % PEOPLE.len() } else { last - choice % PEOPLE.len() }]
+        &self.logins[if by.is_multiple_of(2) { choice % PEOPLE.len() } else { last - choice % PEOPLE.len() }]
     }
 
     fn request(&self, request: usize) -> Option<usize> {
@@ -161,7 +161,7 @@ impl Model {
         let request = &self.requests[at];
         // Mostly by a login of whoever asked.
         let theirs: Vec<&Login> = self.logins.iter().filter(|login| login.who == request.by).collect();
-        let login = if by % 4 == 0 { self.login(by) } else { theirs[by % theirs.len()] };
+        let login = if by.is_multiple_of(4) { self.login(by) } else { theirs[by % theirs.len()] };
         let (status, answer) = self.call(&login.token, &format!("sys/requests/{}/redeem", request.id), json!({})).await;
         let is_for_others = |person: &&usize| !login.hands.contains(&Who::Person(**person));
         let due =
