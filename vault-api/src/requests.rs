@@ -66,7 +66,7 @@ pub struct HeldRequest {
     pub digest: String,
     /// How often it may still be used.
     pub uses_left: u32,
-    /// `requester`, `approver` or `trainee`.
+    /// `requester`, `issuer`, `approver`, `delegate` or `trainee`.
     pub your_part: String,
     /// How far it has come.
     pub standing: HeldStanding,
@@ -84,9 +84,25 @@ pub struct HeldRequest {
     /// The salt of the digests, in hexadecimal, where all of the body may be shown.
     #[serde(default)]
     pub salt: Option<String>,
-    /// How it ended, if somebody ended it.
+    /// How it ended, if it was closed.
     #[serde(default)]
     pub how_it_ended: Option<String>,
+    /// Through whose hands the login that asks came, where it was handed out.
+    #[serde(default)]
+    pub issued_by: Option<Vec<HeldIssuer>>,
+}
+
+/// Somebody who handed a login out, as applications have them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct HeldIssuer {
+    /// The entity's id.
+    pub entity: String,
+    /// The entity's name, if it is still there.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// The person of the charter that it was, if it was one.
+    #[serde(default)]
+    pub person: Option<String>,
 }
 
 /// Whom a request concerns.

@@ -6,7 +6,7 @@ use data_encoding::HEXLOWER;
 use serde_json::Value;
 use similar::TextDiff;
 use vault_api::Client;
-use vault_api::requests::{HeldAffected, HeldChange, HeldField, HeldRequest, HeldStanding, Said};
+use vault_api::requests::{HeldAffected, HeldChange, HeldField, HeldIssuer, HeldRequest, HeldStanding, Said};
 use vault_core::approval::{Statement, is_body, is_of_body};
 use vault_core::charter::Digest;
 use vault_core::envelope::{Envelope, Signature};
@@ -80,6 +80,7 @@ impl Looked {
             format!("who      {who}"),
             format!("ends     {ends}, uses {}", statement.uses),
         ];
+        lines.extend(held.issued_by.iter().map(|hands| issuers(hands)));
         if statement.version == "latest" {
             lines.push("version  whatever is there when it is used".to_owned());
         }
@@ -121,6 +122,14 @@ impl Looked {
         lines.push(format!("digest   {digest}"));
         lines.join("\n")
     }
+}
+
+/// Says through whose hands the login that asks came.
+fn issuers(hands: &[HeldIssuer]) -> String {
+    let name = |hand: &HeldIssuer| one_line(hand.person.as_ref().or(hand.name.as_ref()).unwrap_or(&hand.entity));
+    let names: Vec<String> = hands.iter().map(name).collect();
+    let by = if names.is_empty() { "a root token".to_owned() } else { names.join(", ") };
+    format!("login    handed out by {by}")
 }
 
 /// Says whom a request concerns.
@@ -286,6 +295,7 @@ mod tests {
             "uses_left": 1, "your_part": "approver", "standing": {"is_approved": false, "rules": []},
             "shown": {"fields": [{"name": "a", "change": change}],
                 "earlier_denial": {"request": "q", "by": "b", "reason": "r", "at": "\u{1b}[1A"}},
+            "issued_by": [{"entity": "e", "name": "ben\u{1b}[1A"}],
             "comments": [{"by": "b", "at": "\u{1b}[1A", "text": "t"}],
         });
         let statement = Statement::parse(statement.to_string().as_bytes()).unwrap();
@@ -298,5 +308,6 @@ mod tests {
         assert!(!shown.contains('\u{1b}'), "{shown:?}");
         assert!(shown.contains("query parameters, which are not shown"), "{shown}");
         assert!(shown.contains("not all of what it writes is shown"), "{shown}");
+        assert!(shown.contains("login    handed out by ben"), "{shown}");
     }
 }

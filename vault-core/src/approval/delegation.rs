@@ -115,7 +115,7 @@ impl Delegation {
 }
 
 /// A delegation as it is stored.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct StoredDelegation {
     pub(crate) document: String,
     pub(crate) giver: EntityId,
@@ -166,21 +166,36 @@ impl StoredDelegation {
 
     /// Tells whether it is in force for a path; one that is used up is not in force for another request.
     pub(crate) fn is_in_force(&self, delegation: &Delegation, path: &str, now: Timestamp) -> bool {
-        self.revoked_at.is_none() && now < delegation.expires_at() && delegation.covers(path)
+        self.is_unended(delegation, now) && delegation.covers(path)
+    }
+
+    fn is_unended(&self, delegation: &Delegation, now: Timestamp) -> bool {
+        self.revoked_at.is_none() && now < delegation.expires_at()
     }
 }
 
-/// Finds the delegations that somebody may use for a path.
+/// A vote that was handed to somebody, and that they may use.
+#[derive(Clone)]
+pub(super) struct InHand {
+    pub(super) id: String,
+    pub(super) stored: StoredDelegation,
+    /// Whose vote it is.
+    pub(super) giver: Human,
+    delegation: Delegation,
+}
+
+impl InHand {
+    /// Tells whether it is for a path.
+    pub(super) fn covers(&self, path: &str) -> bool {
+        self.delegation.covers(path)
+    }
+}
+
+/// Finds the delegations that somebody may use.
 ///
 /// # Errors
 /// Stops when something must be fetched first.
-pub(super) fn in_hand(
-    names: &Names,
-    to: &Human,
-    path: &str,
-    now: Timestamp,
-    view: &mut View,
-) -> Result<Vec<(String, StoredDelegation, Human)>, Interrupt> {
+pub(super) fn in_hand(names: &Names, to: &Human, now: Timestamp, view: &mut View) -> Result<Vec<InHand>, Interrupt> {
     let ids = view.list(&folder(names))?.to_vec();
     let slots: Vec<Slot> = ids.iter().map(|id| slot(names, id)).collect();
     view.prefetch(&slots);
@@ -192,9 +207,9 @@ pub(super) fn in_hand(
         if let Some(giver) = giver
             && receiver.as_ref() == Some(to)
             && stored.uses_left > 0
-            && stored.is_in_force(&delegation, path, now)
+            && stored.is_unended(&delegation, now)
         {
-            found.push((id, stored, giver));
+            found.push(InHand { id, stored, giver, delegation });
         }
     }
     Ok(found)

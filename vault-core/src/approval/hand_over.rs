@@ -44,6 +44,7 @@ impl Visitor<'_> {
         let parsed = Envelope::parse(envelope.as_bytes()).map_err(|error| Refusal::invalid(error.to_string()))?;
         let delegation = Delegation::parse(&parsed)?;
         let (call, charter) = (self.call(), self.judge().charter());
+        self.check_vote(view)?;
         let in_force = charter.map(|charter| charter.digest().to_string());
         if delegation.vault != vault || delegation.charter != in_force {
             return Err(Refusal::invalid("the delegation is for another vault, or made under another charter").into());

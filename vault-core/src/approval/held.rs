@@ -1,11 +1,13 @@
 //! A request that is held back, as it is stored. Formats: docs/formats.md, "Held request".
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::human::Human;
 use super::statement::{Statement, salted};
-use crate::auth::token::TokenId;
+use crate::auth::token::{Issuers, TokenId};
 use crate::engines::Change;
 use crate::id::{EntityId, Revision};
 use crate::names::{Domain, Folder, Names, Slot};
@@ -18,10 +20,17 @@ use crate::store::RowKey;
 use crate::time::{Span, Timestamp};
 use crate::view::{Interrupt, RowsRead, View};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+const VERSION_BEFORE_ISSUERS: u8 = 1;
+
+/// The version of what a request is bound to, in the digest that the statement holds.
+const BASE_VERSION: u8 = 1;
 
 /// The version of a kept request in the place of a kept reply, which is of version 1.
 const DRAFT_VERSION: u8 = 2;
+
+/// What is shown of a request that has ended.
+const NOTHING_SHOWN: &str = "{\"fields\":[],\"body\":null,\"earlier_denial\":null}";
 
 /// Most votes on one request.
 pub(super) const VOTES_MAX: usize = 64;
@@ -30,7 +39,7 @@ pub(super) const VOTES_MAX: usize = 64;
 pub(super) const COMMENTS_MAX: usize = 64;
 
 /// A request that waits for people, or did.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct HeldRequest {
     /// Names it: the accessor of its wrapping token.
     pub id: String,
@@ -73,6 +82,9 @@ pub struct Requester {
     pub name: String,
     /// The token that asked.
     pub(crate) token: TokenId,
+    /// Who handed its login out, if somebody did. Rows hold it behind the request, as of version 2.
+    #[serde(skip)]
+    pub issued_by: Option<Issuers>,
 }
 
 /// What was there when a request was made.
@@ -95,7 +107,7 @@ impl Base {
 
     /// Digests it for the statement.
     pub(super) fn digest(&self, salt: &[u8; 32]) -> Result<String, Refusal> {
-        let bytes = record_format::encode(VERSION, self)?;
+        let bytes = record_format::encode(BASE_VERSION, self)?;
         Ok(salted(salt, "version", bytes.expose()).to_string())
     }
 }
@@ -131,6 +143,11 @@ pub enum State {
         /// When that was noticed.
         at: Timestamp,
     },
+    /// Its time was up, as was noticed, so that it stays ended should the clock be set back.
+    Expired {
+        /// When its time was up.
+        at: Timestamp,
+    },
 }
 
 impl State {
@@ -142,6 +159,7 @@ impl State {
             Self::Cancelled { .. } => "cancelled",
             Self::Released { .. } => "released",
             Self::Stale { .. } => "stale",
+            Self::Expired { .. } => "expired",
         }
     }
 }
@@ -244,16 +262,40 @@ impl HeldRequest {
     pub(crate) fn read(names: &Names, id: &str, view: &mut View) -> Result<Option<Self>, Interrupt> {
         match view.entry(&slot(names, id))? {
             None => Ok(None),
-            Some(row) => Ok(Some(record_format::decode(VERSION, &row.payload)?)),
+            Some(row) => Ok(Some(Self::decode(&row.payload)?)),
         }
     }
 
-    /// Gives the change that stores it.
+    /// Gives the change that stores it; of one that has ended, without its matter.
     ///
     /// # Errors
     /// Refuses with an internal error if it cannot be written.
     pub(crate) fn store(&self, names: &Names) -> Result<Change, Refusal> {
-        Ok(Change::Put { slot: slot(names, &self.id), payload: record_format::encode(VERSION, self)? })
+        let kept = match self.state {
+            State::Open => Cow::Borrowed(self),
+            _ => Cow::Owned(self.clone().without_matter()),
+        };
+        let payload = record_format::encode(VERSION, &(&*kept, &kept.requester.issued_by))?;
+        Ok(Change::Put { slot: slot(names, &self.id), payload })
+    }
+
+    fn decode(payload: &SecretBytes) -> Result<Self, Refusal> {
+        let (mut held, issued_by): (Self, _) = if record_format::version(payload) == Some(VERSION_BEFORE_ISSUERS) {
+            (record_format::decode(VERSION_BEFORE_ISSUERS, payload)?, Some(Issuers::UNTOLD))
+        } else {
+            record_format::decode(VERSION, payload)?
+        };
+        held.requester.issued_by = issued_by;
+        Ok(held)
+    }
+
+    /// Tells whether it holds what only those who decide about it need: what would change, and what that is checked with.
+    pub(super) fn has_matter(&self) -> bool {
+        self.shown != NOTHING_SHOWN || self.base.is_some() || self.salt != [0; 32]
+    }
+
+    fn without_matter(self) -> Self {
+        Self { shown: NOTHING_SHOWN.to_owned(), base: None, salt: [0; 32], ..self }
     }
 
     /// Reads what people decide about.
@@ -277,12 +319,25 @@ impl HeldRequest {
             State::Cancelled { by, at } => Some(format!("{by} took it back at {at}")),
             State::Released { at } => Some(format!("it was used at {at}")),
             State::Stale { at } => Some(format!("what it was bound to has changed, as was noticed at {at}")),
+            State::Expired { at } => Some(format!("its time was up at {at}")),
         }
     }
 
     /// Tells whether it still waits, or may be used.
     pub fn is_open(&self, now: Timestamp) -> bool {
         self.state == State::Open && now < self.expires_at && self.uses_left > 0
+    }
+
+    /// Gives when it ended; `None` while it is open.
+    pub(super) fn ended_at(&self, now: Timestamp) -> Option<Timestamp> {
+        match self.state {
+            State::Open => (!self.is_open(now)).then_some(self.expires_at),
+            State::Denied { at, .. }
+            | State::Cancelled { at, .. }
+            | State::Released { at }
+            | State::Stale { at }
+            | State::Expired { at } => Some(at),
+        }
     }
 
     /// Gives the word for how far it has come.

@@ -5,8 +5,10 @@ use rand_core::CryptoRng;
 
 use super::asker::{Asker, EarlierDenial};
 use super::counted::Counted;
+use super::ended::remove;
 use super::held::{Base, Draft, HeldRequest, Requester, State};
 use super::human::Human;
+use super::issuer::known_issuers;
 use super::judge::Judge;
 use super::shown;
 use super::statement::{CharterInForce, StatedRequester, Statement, TEXT_LENGTH_BYTES_MAX, salted};
@@ -43,8 +45,9 @@ pub(crate) fn hold(
     view: &mut View,
     rng: &mut dyn CryptoRng,
 ) -> Result<Step, Interrupt> {
-    let requester = requester(call)?;
+    let mut requester = requester(call)?;
     check_voice(call, &requester.human, view)?;
+    requester.issued_by = known_issuers(call, view)?;
     let reason = reason(call, rules)?;
     let mut salt = [0; 32];
     rng.fill_bytes(&mut salt);
@@ -88,6 +91,7 @@ pub(crate) fn hold(
     let mut changes = keep(call, &held, &wrapping, ttl, view)?;
     changes.push(Change::Put { slot: token::wrapped_slot(call.names, &wrapping), payload: draft.encode()? });
     changes.push(held.store(call.names)?);
+    changes.extend(remove(call.names, asker.let_go(call.now)));
     changes.push(asker.store(call.names, &held.requester.human)?);
     changes.extend(tell(call, &held, Event::Waits)?);
     let info = WrapInfo {
@@ -120,7 +124,8 @@ fn requester(call: &Call<'_>) -> Result<Requester, Refusal> {
              else have stewards make the request: keyturn act propose",
         ));
     }
-    Ok(Requester { human, entity: entity.id, name: entity.name.clone(), token: identity.token_id().clone() })
+    let (name, token) = (entity.name.clone(), identity.token_id().clone());
+    Ok(Requester { human, entity: entity.id, name, token, issued_by: None })
 }
 
 fn reason(call: &Call<'_>, rules: &[ControlGroup]) -> Result<String, Refusal> {

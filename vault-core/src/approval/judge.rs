@@ -6,6 +6,7 @@ use super::delegation::StoredDelegation;
 use super::held::{HeldRequest, Vote, Weight};
 use super::human::Human;
 use super::statement::APPROVAL_PAYLOAD_TYPE;
+use crate::auth::token::Issuers;
 use crate::charter::quorum::{Condition, Quorum, are_met_by};
 use crate::charter::{Charter, PersonIndex, PersonSet};
 use crate::envelope::Envelope;
@@ -99,6 +100,9 @@ impl<'a> Judge<'a> {
     fn voters(&self, held: &HeldRequest, view: &mut View) -> Result<Vec<Voter>, Interrupt> {
         let people = self.charter().map_or(0, |charter| charter.people().len());
         let mut next_place = u8::try_from(people).unwrap_or(u8::MAX);
+        let behind = held.requester.issued_by.iter().flat_map(Issuers::hands).map(|hand| hand.entity);
+        let voting = held.votes.iter().map(|vote| vote.entity);
+        identity::prefetch_found(self.names, behind.chain(voting).chain([held.requester.entity]), view);
         let mut voters: Vec<Voter> = Vec::new();
         for vote in held.votes.iter().filter(|vote| vote.weight != Weight::Training) {
             let Some(mut voter) = self.voter(held, vote, PersonIndex(0), view)? else { continue };
@@ -139,7 +143,7 @@ impl<'a> Judge<'a> {
             return Ok(None);
         };
         let human = Human::of(&entity, self.charter());
-        let is_as_it_was = human == vote.human && !self.is_requester(held, &human, view)?;
+        let is_as_it_was = human == vote.human && !self.is_behind(held, &human, view)?;
         let is_signed = match &vote.envelope {
             Some(envelope) => self.is_signed_by(held, envelope, &human),
             // In service only what is signed counts.
@@ -175,8 +179,13 @@ impl<'a> Judge<'a> {
             && delegation.to == human.key()
             && delegation.from == from.key()
             && Human::of(&giver, self.charter()) == *from
-            && !self.is_requester(held, from, view)?;
+            && !self.is_behind(held, from, view)?;
         Ok(holds.then(|| (from.clone(), giver)))
+    }
+
+    /// Tells whether a human is the one who asks, or could have asked by a login that they handed out.
+    fn is_behind(&self, held: &HeldRequest, human: &Human, view: &mut View) -> Result<bool, Interrupt> {
+        Ok(self.is_requester(held, human, view)? || self.has_issued(held, human, view)?)
     }
 
     /// Tells whether a human is the one who asks, by what is known of the requester now or was when they asked.
@@ -205,7 +214,7 @@ impl<'a> Judge<'a> {
     /// Stops when something must be fetched first.
     pub fn may_approve(&self, held: &HeldRequest, entity: &Entity, view: &mut View) -> Result<bool, Interrupt> {
         let human = Human::of(entity, self.charter());
-        if self.is_requester(held, &human, view)? {
+        if self.is_behind(held, &human, view)? {
             return Ok(false);
         }
         let seat = human.clone();

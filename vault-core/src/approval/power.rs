@@ -64,7 +64,7 @@ fn is_own_login(place: Place<'_>) -> bool {
 }
 
 /// Gives the user whose password a request sets: one's own is one's own affair, and whoever sets another's can be them.
-pub(super) fn sets_password_of(place: Place<'_>) -> Option<&str> {
+pub(crate) fn sets_password_of(place: Place<'_>) -> Option<&str> {
     match (place.kind, place.below.split('/').collect::<Vec<_>>().as_slice()) {
         ("userpass", ["users", user, "password"]) => Some(user),
         _ => None,

@@ -7,10 +7,11 @@ use super::counted::{Counted, is_over};
 use super::held::{Draft, HeldRequest, State};
 use super::hold::{Drawn, look, not_there, state};
 use super::human::Human;
+use super::issuer::known_issuers;
 use super::judge::Judge;
 use super::tell::tell;
 use super::votes::check_voice;
-use crate::auth::token::{self, TokenId};
+use crate::auth::token::{self, Issuers, TokenId};
 use crate::engines::{Call, Change, Effect, Step, decide};
 use crate::id::RequestId;
 use crate::limits;
@@ -123,6 +124,13 @@ impl Grant {
             return Err(not_there().with_private("somebody else than its requester redeems a request").into());
         }
         check_voice(call, &held.requester.human, view)?;
+        if held.requester.issued_by == Some(Issuers::UNTOLD) {
+            let text = "the request is older than this vault's knowledge of who issues logins: ask anew";
+            return Err(Refusal::invalid(text).into());
+        }
+        // Whoever issued the login that takes the answer is as good as the one who takes it.
+        let asked_by = held.requester.issued_by.take();
+        held.requester.issued_by = Issuers::join(asked_by, known_issuers(call, view)?)?;
         let draft = Draft {
             operation: call.request.operation.word().to_owned(),
             path: call.request.path.as_str().to_owned(),

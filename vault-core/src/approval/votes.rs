@@ -1,19 +1,24 @@
 //! What people say of a request: yes, no, a remark; and taking it back.
 
+use std::cell::OnceCell;
+
 use super::asker::Asker;
 use super::counted::Counted;
-use super::delegation::{StoredDelegation, in_hand};
+use super::delegation::{InHand, in_hand};
+use super::ended::remove;
 use super::held::{COMMENTS_MAX, Comment, HeldRequest, State, VOTES_MAX, Vote, Weight};
 use super::hold::not_there;
 use super::human::Human;
+use super::issuer::check_own_login;
 use super::judge::{Judge, Standing};
 use super::statement::{APPROVAL_PAYLOAD_TYPE, DENIAL_PAYLOAD_TYPE, TEXT_LENGTH_BYTES_MAX};
 use super::tell::tell;
-use crate::auth::token;
+use crate::auth::token::{self, Issuers};
 use crate::engines::{Call, Change};
 use crate::envelope::Envelope;
 use crate::identity::{self, Entity};
 use crate::limits;
+use crate::names::Names;
 use crate::notice::Event;
 use crate::refusal::Refusal;
 use crate::view::{Interrupt, View};
@@ -23,6 +28,8 @@ pub(crate) struct Visitor<'a> {
     call: &'a Call<'a>,
     entity: &'a Entity,
     human: Human,
+    /// Votes that were handed to them, once they were read: a list of requests asks for each of them.
+    in_hand: OnceCell<Vec<InHand>>,
 }
 
 /// What somebody is to a request.
@@ -30,6 +37,8 @@ pub(crate) struct Visitor<'a> {
 pub(crate) enum Part {
     /// They asked.
     Requester,
+    /// The login that asked came through their hands, so that they could have asked by it.
+    Issuer,
     /// Their vote counts.
     Approver,
     /// They hold the vote of somebody whose vote counts.
@@ -62,7 +71,7 @@ impl<'a> Visitor<'a> {
         let entity =
             entity.ok_or_else(|| Refusal::denied_because("your token says nothing of who you are: log in first"))?;
         let judge = Judge { tables: call.tables, names: call.names, now: call.now };
-        Ok(Self { call, entity, human: Human::of(entity, judge.charter()) })
+        Ok(Self { call, entity, human: Human::of(entity, judge.charter()), in_hand: OnceCell::new() })
     }
 
     pub(super) const fn judge(&self) -> Judge<'a> {
@@ -89,6 +98,9 @@ impl<'a> Visitor<'a> {
         if self.is_requester(held) {
             return Ok(Some(Part::Requester));
         }
+        if self.judge().has_issued(held, &self.human, view)? {
+            return Ok(Some(Part::Issuer));
+        }
         if self.judge().may_approve(held, self.entity, view)? {
             return Ok(Some(Part::Approver));
         }
@@ -98,20 +110,34 @@ impl<'a> Visitor<'a> {
         Ok(self.judge().is_in_training(held, self.entity).then_some(Part::Trainee))
     }
 
+    /// Notes down whom [`Self::part`] will look for, so that one round fetches all of them.
+    pub(crate) fn prefetch<'r>(&self, requests: impl IntoIterator<Item = &'r HeldRequest>, view: &mut View) {
+        let behind = |held: &'r HeldRequest| {
+            let hands = held.requester.issued_by.iter().flat_map(Issuers::hands).map(|hand| hand.entity);
+            hands.chain([held.requester.entity])
+        };
+        identity::prefetch_found(self.call.names, requests.into_iter().flat_map(behind), view);
+    }
+
     /// Finds a delegation whose giver counts for a request.
-    fn vote_in_hand(
-        &self,
-        held: &HeldRequest,
-        view: &mut View,
-    ) -> Result<Option<(String, StoredDelegation, Human)>, Interrupt> {
+    fn vote_in_hand(&self, held: &HeldRequest, view: &mut View) -> Result<Option<&InHand>, Interrupt> {
         let path = held.stated()?.path;
-        for found in in_hand(self.call.names, &self.human, &path, self.call.now, view)? {
-            let Some(giver) = identity::find(self.call.names, found.1.giver, view)? else { continue };
+        for found in self.votes_in_hand(view)?.iter().filter(|found| found.covers(&path)) {
+            let Some(giver) = identity::find(self.call.names, found.stored.giver, view)? else { continue };
             if !giver.disabled && self.judge().may_approve(held, &giver, view)? {
                 return Ok(Some(found));
             }
         }
         Ok(None)
+    }
+
+    fn votes_in_hand(&self, view: &mut View) -> Result<&[InHand], Interrupt> {
+        if let Some(found) = self.in_hand.get() {
+            return Ok(found);
+        }
+        let found = in_hand(self.call.names, &self.human, self.call.now, view)?;
+        identity::prefetch_found(self.call.names, found.iter().map(|found| found.stored.giver), view);
+        Ok(self.in_hand.get_or_init(|| found))
     }
 
     fn is_requester(&self, held: &HeldRequest) -> bool {
@@ -142,7 +168,11 @@ impl<'a> Visitor<'a> {
         if part == Part::Requester || self.is_of_requester(&held, view)? {
             return Err(Refusal::denied_because("you asked for this: others must agree to it").into());
         }
-        check_voice(self.call, &self.human, view)?;
+        if part == Part::Issuer {
+            let text = "you handed out the login that asks: others must agree to what it asks for";
+            return Err(Refusal::denied_because(text).into());
+        }
+        self.check_vote(view)?;
         let is_training = part == Part::Trainee;
         let key = match envelope {
             None if is_training => None,
@@ -183,13 +213,14 @@ impl<'a> Visitor<'a> {
     fn weight(&self, held: &HeldRequest, part: Part, view: &mut View) -> Result<(Weight, Vec<Change>), Interrupt> {
         match part {
             Part::Trainee => Ok((Weight::Training, Vec::new())),
-            Part::Requester | Part::Approver => Ok((Weight::Full, Vec::new())),
+            Part::Requester | Part::Issuer | Part::Approver => Ok((Weight::Full, Vec::new())),
             Part::Delegate => {
                 let earlier = held.votes.iter().find(|vote| vote.human == self.human);
                 if let Some(Vote { weight: weight @ Weight::Delegated { .. }, .. }) = earlier {
                     return Ok((weight.clone(), Vec::new()));
                 }
-                let (id, mut stored, from) = self.vote_in_hand(held, view)?.ok_or_else(not_there)?;
+                let InHand { id, mut stored, giver: from, .. } =
+                    self.vote_in_hand(held, view)?.cloned().ok_or_else(not_there)?;
                 stored.uses_left = stored.uses_left.saturating_sub(1);
                 let change = stored.store(self.call.names, &id)?;
                 Ok((Weight::Delegated { from, delegation: id }, vec![change]))
@@ -212,6 +243,7 @@ impl<'a> Visitor<'a> {
         if !matches!(part, Part::Approver | Part::Delegate) {
             return Err(Refusal::denied_because("only who may approve a request may deny it").into());
         }
+        self.check_vote(view)?;
         let reason = checked_text(reason, "a denial needs a reason, for the one who asked")?;
         if envelope.is_some() || self.call.tables.is_in_service() {
             self.key_of_signer(&held, DENIAL_PAYLOAD_TYPE, envelope)?;
@@ -221,7 +253,8 @@ impl<'a> Visitor<'a> {
         let stated = held.stated()?;
         let mut asker = Asker::read(self.call.names, &held.requester.human, view)?;
         asker.deny(&held.id, (&stated.operation, &stated.path), (&by, reason), at);
-        let mut changes = take_away(self.call, &held, view)?;
+        let mut changes = take_away(self.call.names, &held, view)?;
+        changes.extend(remove(self.call.names, asker.let_go(at)));
         changes.push(asker.store(self.call.names, &held.requester.human)?);
         changes.push(held.store(self.call.names)?);
         changes.extend(tell(self.call, &held, Event::Denied)?);
@@ -238,6 +271,9 @@ impl<'a> Visitor<'a> {
         let approvers_may = held.rules.iter().all(|rule| rule.approvers_may_cancel);
         if part != Part::Requester && !(part == Part::Approver && approvers_may) {
             return Err(Refusal::denied_because("only its requester may take this request back").into());
+        }
+        if part == Part::Approver {
+            self.check_vote(view)?;
         }
         held.state = State::Cancelled { by: self.entity.name.clone(), at: self.call.now };
         let mut changes = close(self.call, &held, view)?;
@@ -258,6 +294,15 @@ impl<'a> Visitor<'a> {
         let text = checked_text(text, "a comment says something")?.to_owned();
         held.comments.push(Comment { by: self.entity.name.clone(), at: self.call.now, text });
         Ok(held)
+    }
+
+    /// Checks that the caller's vote is their own: nobody else made their token, nor handed its login out.
+    ///
+    /// # Errors
+    /// Stops when something must be fetched first; refuses other tokens.
+    pub(super) fn check_vote(&self, view: &mut View) -> Result<(), Interrupt> {
+        check_voice(self.call, &self.human, view)?;
+        Ok(check_own_login(self.call)?)
     }
 
     /// Finds the key with which the caller has signed. In service there must be one.
@@ -328,16 +373,17 @@ pub(super) fn check_voice(call: &Call<'_>, human: &Human, view: &mut View) -> Re
 /// Stops when something must be fetched first.
 pub(super) fn close(call: &Call<'_>, held: &HeldRequest, view: &mut View) -> Result<Vec<Change>, Interrupt> {
     let mut asker = Asker::read(call.names, &held.requester.human, view)?;
-    asker.close(&held.id);
-    let mut changes = take_away(call, held, view)?;
+    asker.close(&held.id, call.now);
+    let mut changes = take_away(call.names, held, view)?;
+    changes.extend(remove(call.names, asker.let_go(call.now)));
     changes.push(asker.store(call.names, &held.requester.human)?);
     Ok(changes)
 }
 
 /// Gives the changes that remove the wrapping token and the kept request.
-fn take_away(call: &Call<'_>, held: &HeldRequest, view: &mut View) -> Result<Vec<Change>, Interrupt> {
-    let found = token::read(&held.wrapping.slot(call.names), view)?;
-    Ok(found.map(|(token, _)| token::revoke(call.names, &held.wrapping, &token)).unwrap_or_default())
+pub(super) fn take_away(names: &Names, held: &HeldRequest, view: &mut View) -> Result<Vec<Change>, Interrupt> {
+    let found = token::read(&held.wrapping.slot(names), view)?;
+    Ok(found.map(|(token, _)| token::revoke(names, &held.wrapping, &token)).unwrap_or_default())
 }
 
 fn checked_text<'t>(text: &'t str, empty: &str) -> Result<&'t str, Refusal> {

@@ -337,6 +337,9 @@ fn write_identity(line: &mut Line, identity: &Identity, shown: Option<&SecretTex
     line.text("display_name", &token.display_name);
     line.list("policies", &token.policies);
     line.text("made_by", &token.path);
+    if let Some(issuers) = &token.issued_by {
+        line.list("issued_by", &issuers.hands().iter().map(|hand| hand.entity.to_string()).collect::<Vec<_>>());
+    }
     if let Some(entity) = identity.entity() {
         line.text("entity", &entity.id.to_string());
         line.text("entity_name", &entity.name);

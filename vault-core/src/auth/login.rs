@@ -7,7 +7,7 @@ use rand_core::CryptoRng;
 use super::parameters::TokenParameters;
 use super::policies_of;
 use super::token::lifetime::{self, Bounds};
-use super::token::{self, Cidr, Kind, Token, TokenId, draw_accessor, draw_token};
+use super::token::{self, Cidr, Issuers, Kind, Token, TokenId, draw_accessor, draw_token};
 use crate::engines::{Call, Change, Step};
 use crate::id::AliasId;
 use crate::identity::{self, Alias, Entity};
@@ -39,6 +39,8 @@ pub struct Login {
     pub parameters: TokenParameters,
     /// The SHA-256 of the client certificate that the token is bound to, in hexadecimal.
     pub certificate: Option<String>,
+    /// Who handed the evidence out; `None` for methods where it is its owner's alone.
+    pub issued_by: Option<Issuers>,
 }
 
 /// Makes a token for somebody whose evidence holds. `changes` are committed with it, such as the spending of a secret id.
@@ -208,6 +210,7 @@ fn describe(call: &Call<'_>, login: Login, entity: &Entity, rng: &mut dyn Crypto
         mount: Some(call.mount.id),
         max_ttl: bounds.max_ttl,
         certificate: login.certificate,
+        issued_by: login.issued_by,
         ..Token::new(accessor, policies.into_iter().collect(), call.now)
     };
     let mut warnings = Vec::new();

@@ -1,6 +1,6 @@
 //! Entities and their aliases.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
@@ -181,6 +181,13 @@ pub(crate) fn find(names: &Names, id: EntityId, view: &mut View) -> Result<Optio
         }
     }
     Ok(None)
+}
+
+/// Notes down what [`find`] will read, so that one round fetches it together.
+pub(crate) fn prefetch_found(names: &Names, ids: impl IntoIterator<Item = EntityId>, view: &mut View) {
+    let ids: BTreeSet<EntityId> = ids.into_iter().collect();
+    let slots: Vec<Slot> = ids.into_iter().flat_map(|id| [slot(names, id), merged_slot(names, id)]).collect();
+    view.prefetch(&slots);
 }
 
 fn row(slot: &Slot, view: &mut View) -> Result<Option<Stored>, Interrupt> {

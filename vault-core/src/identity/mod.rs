@@ -9,7 +9,7 @@ mod group;
 pub use entity::{Alias, Entity};
 pub(crate) use entity::{
     alias_id_slot, alias_ids_folder, alias_slot, find, folder as entities, ids as entity_ids, lead, led, merge_into,
-    name_slot, names_folder, prefetch as prefetch_entities, read, remove, slot, store,
+    name_slot, names_folder, prefetch as prefetch_entities, prefetch_found, read, remove, slot, store,
 };
 pub use group::{GROUPS_MAX, Group, GroupAlias, GroupKind, Groups};
 pub(crate) use group::{

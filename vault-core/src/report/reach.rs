@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::holders::{Holder, Holders, Owner};
 use super::{Census, Line, OWNERS_NAMED_MAX};
-use crate::approval::{PowerPlace, gives_power, places_of_power};
+use crate::approval::{PowerPlace, gives_power, places_of_power, sets_password_of};
 use crate::engines::{self, Access};
 use crate::flow::Target;
 use crate::policy::{Acl, Area, Budget, Capability, IdentityFacts, Landmarks, OPERATING, Policy, Scope, granting};
@@ -59,6 +59,9 @@ type Can = BTreeMap<Capability, (String, BTreeSet<String>)>;
 /// What some can do, and the policies that grant it.
 type Reason = (Vec<Capability>, BTreeSet<String>);
 
+/// A user of an auth method, by its accessor and their name there.
+type User = (String, String);
+
 /// What the rules of one identity allow within a scope.
 #[derive(Default)]
 struct Reach {
@@ -66,6 +69,21 @@ struct Reach {
     changes: Can,
     power: Can,
     able: BTreeSet<Capability>,
+    /// Whose passwords it sets: what is so for everybody else is not for them.
+    users: BTreeSet<User>,
+}
+
+impl Reach {
+    /// Tells whether it would be another for somebody because the password that is set is their own.
+    fn is_about(&self, facts: &IdentityFacts) -> bool {
+        self.users.iter().any(|user| is_user(facts, user))
+    }
+}
+
+/// Tells whether an entity is the user of an auth method, as the gate does.
+fn is_user(facts: &IdentityFacts, (accessor, name): &User) -> bool {
+    let mut aliases = facts.entity.iter().flat_map(|entity| &entity.aliases);
+    aliases.any(|alias| alias.mount_accessor == *accessor && alias.name == *name)
 }
 
 impl Found {
@@ -165,8 +183,8 @@ impl<'a> Survey<'a> {
             let mut shared: Option<Reach> = None;
             for ((facts, owners), rules) in holder.members.iter().zip(rules) {
                 let reach = match shared.take() {
-                    Some(reach) => reach,
-                    None => {
+                    Some(reach) if !reach.is_about(facts) => reach,
+                    _ => {
                         let rules = rules.get_or_insert_with(|| Rules::of(&holder.policies, facts));
                         let who = (holder.policies.as_slice(), facts);
                         rules.reach(self.census, who, &area, &mut self.budget)
@@ -176,7 +194,7 @@ impl<'a> Survey<'a> {
                 found.changes.add(&reach.changes, owners);
                 found.power.add(&reach.power, owners);
                 found.able.add(&reach, owners);
-                shared = (!differ).then_some(reach);
+                shared = (!differ && !reach.is_about(facts)).then_some(reach);
             }
         }
         found
@@ -218,9 +236,10 @@ impl Rules {
         let mut reach = Reach::default();
         for path in self.landmarks.witnesses(area, budget) {
             for capability in OPERATING.into_iter().filter(|capability| area.scope().fits(&path, *capability)) {
-                let Some(judged) = judge(census, &self.acl, &path, capability) else { continue };
+                let Some(judged) = judge(census, (&self.acl, facts), &path, capability) else { continue };
+                reach.users.extend(judged.user);
                 // What gives power in service stewards do by an act as well.
-                if !(judged.is_power && census.charter.is_some()) {
+                if !judged.is_for_stewards {
                     reach.able.insert(capability);
                 }
                 if judged.is_held {
@@ -246,10 +265,19 @@ pub(super) struct Judged {
     pub(super) is_held: bool,
     /// Whether it gives power.
     pub(super) is_power: bool,
+    /// Whether stewards do it by an act as well.
+    is_for_stewards: bool,
+    /// Whose password it sets, in service.
+    user: Option<User>,
 }
 
 /// Judges a request as the way of a request does: `None` for one that is denied, that nobody makes, or that needs no token.
-pub(super) fn judge(census: &Census<'_>, acl: &Acl, path: &str, capability: Capability) -> Option<Judged> {
+pub(super) fn judge(
+    census: &Census<'_>,
+    (acl, facts): (&Acl, &IdentityFacts),
+    path: &str,
+    capability: Capability,
+) -> Option<Judged> {
     let operation = operation(capability)?;
     if operation == Operation::List && !path.ends_with('/') {
         return None;
@@ -262,8 +290,14 @@ pub(super) fn judge(census: &Census<'_>, acl: &Acl, path: &str, capability: Capa
     }
     let place = target.as_ref().map(|(target, below)| PowerPlace { kind: &target.mount.kind, below });
     let is_power = gives_power(operation, path, place, access);
-    let is_held = (is_power && census.charter.is_some()) || !acl.control_groups(path, capability).is_empty();
-    Some(Judged { is_held, is_power })
+    // In service nobody alone sets the password of another.
+    let user = target.as_ref().zip(place).filter(|_| census.charter.is_some()).and_then(|((target, _), place)| {
+        sets_password_of(place).map(|user| (target.mount.accessor.clone(), user.to_lowercase()))
+    });
+    let is_anothers = user.as_ref().is_some_and(|user| !is_user(facts, user));
+    let changes_power = is_power && census.charter.is_some();
+    let is_held = is_anothers || changes_power || !acl.control_groups(path, capability).is_empty();
+    Some(Judged { is_held, is_power, is_for_stewards: changes_power || user.is_some(), user })
 }
 
 const fn operation(capability: Capability) -> Option<Operation> {

@@ -51,7 +51,13 @@ impl Vault {
 
     fn tables(&self) -> Tables {
         let policies = self.policies.iter().map(|(name, text)| Policy::parse(name, text).unwrap());
-        let mounts = [("secret/", "kv"), ("sys/", "system"), ("auth/token/", "token"), ("identity/", "identity")];
+        let mounts = [
+            ("secret/", "kv"),
+            ("sys/", "system"),
+            ("auth/token/", "token"),
+            ("identity/", "identity"),
+            ("auth/userpass/", "userpass"),
+        ];
         let mounts = mounts.map(|(path, kind)| crate::engines::test_store::mount(path, kind, "2"));
         Tables::new(mounts, policies, Groups::new(self.groups.iter().cloned()))
     }

@@ -1,6 +1,6 @@
 //! Housekeeping of limits: ends what was counted for hours and days that are over, and watches what only time brings beyond a limit.
 
-use vault_core::approval::held_requests;
+use vault_core::approval;
 use vault_core::engines::Change;
 use vault_core::limits::tally::{self, Swept};
 use vault_core::limits::{Level, Limits, Teller, pending, upkeep};
@@ -26,7 +26,7 @@ impl Vault {
             None => self.note_backup(open, None).await?,
         }
         // Each is looked at first, so that what needs no change needs no record.
-        let held = self.names_of(open, held_requests(names)).await?;
+        let held = self.names_of(open, approval::folder(names)).await?;
         let mut due: Vec<Piece<'_>> = Vec::new();
         let limits = rules.tables.limits();
         let pieces =

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use vault_core::approval;
 use vault_core::audit::Record;
 use vault_core::auth::token::{Finder, lease};
 use vault_core::engines::{Change, Step};
@@ -80,6 +81,7 @@ impl Vault {
             (Chore::CollectTokens, open) => {
                 if let Some(open) = open {
                     self.collect_tokens(&open).await?;
+                    self.end_requests(&open).await?;
                     self.purge_given_up(&open).await?;
                     self.take_census(&open).await?;
                     self.sweep_limits(&open).await?;
@@ -139,6 +141,16 @@ impl Vault {
             work.push(move |view: &mut View| finder.collect_if_dead(id, view));
         }
         self.in_batches(open, "collect-tokens", &work).await
+    }
+
+    /// Closes requests whose time is up, and removes those that ended long ago.
+    async fn end_requests(&self, open: &Open) -> Result<(), Refusal> {
+        let names = open.barrier().names();
+        let ids = self.names_of(open, approval::folder(names)).await?;
+        let now = self.environment.now();
+        let work: Vec<_> =
+            ids.iter().map(|id| move |view: &mut View| approval::sweep_request(names, id, now, view)).collect();
+        self.in_batches(open, "end-requests", &work).await
     }
 
     /// Ends every token whose lease lies below a prefix.

@@ -27,6 +27,14 @@ async fn acknowledge(vault: &TestVault, people: &People, made: &Value) {
     }
 }
 
+/// Brings a vault in bootstrap into service.
+pub(crate) async fn into_service(vault: &TestVault, people: &People) {
+    let begun = begin(vault, people).await;
+    agree(vault, 0, &begun["nonce"]).await;
+    let made = agree(vault, 1, &begun["nonce"]).await["handed_out"].take();
+    acknowledge(vault, people, &made).await;
+}
+
 #[tokio::test]
 async fn root_works_until_every_custodian_holds_their_share_and_then_no_more() {
     let (vault, people) = (TestVault::ready().await, People::new());

@@ -48,7 +48,7 @@ impl Service {
         answer["auth"]["client_token"].as_str().unwrap().to_owned()
     }
 
-    async fn send(&self, token: &str, method: &str, path: &str, reason: &str, body: &Value) -> (u16, Value) {
+    pub(crate) async fn send(&self, token: &str, method: &str, path: &str, reason: &str, body: &Value) -> (u16, Value) {
         let request = Request::builder()
             .method(Method::from_bytes(method.as_bytes()).unwrap())
             .uri(format!("/v1/{path}"))
@@ -64,7 +64,7 @@ impl Service {
         held["wrap_info"]["accessor"].as_str().unwrap_or_else(|| panic!("{held}")).to_owned()
     }
 
-    async fn seen(&self, token: &str, id: &str) -> Value {
+    pub(crate) async fn seen(&self, token: &str, id: &str) -> Value {
         self.vault.expect_as(token, 200, "GET", &format!("sys/requests/{id}"), None).await["data"].clone()
     }
 

@@ -8,7 +8,7 @@ use data_encoding::BASE64URL_NOPAD;
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 
-use super::{Kind, Token, TokenId};
+use super::{Issuers, Kind, Token, TokenId};
 use crate::barrier::{open_box, seal_box};
 use crate::id::{EntityId, MountId, VaultId};
 use crate::keys;
@@ -24,7 +24,8 @@ pub const BATCH_TOKEN_PREFIX: &str = "ktb.";
 pub const BATCH_TOKEN_LENGTH_BYTES_MAX: usize = 4096;
 
 const FORMAT: u8 = 1;
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+const VERSION_BEFORE_ISSUERS: u8 = 1;
 
 /// Seals batch tokens and opens them again.
 pub struct BatchTokens {
@@ -61,7 +62,7 @@ impl BatchTokens {
     /// Refuses what a batch token cannot be, such as one without end, and what is too much for a text.
     pub fn seal(&self, token: &Token, rng: &mut dyn CryptoRng) -> Result<SecretText, Refusal> {
         let carried = Carried::of(token)?;
-        let plain = record_format::encode(VERSION, &carried)?;
+        let plain = record_format::encode(VERSION, &(carried, &token.issued_by))?;
         let sealed = seal_box(&self.key, &self.associated_data(FORMAT), plain.expose(), rng)
             .map_err(|error| Refusal::internal(error.to_string()))?;
         let mut text = BATCH_TOKEN_PREFIX.to_owned();
@@ -87,7 +88,12 @@ impl BatchTokens {
             return None;
         }
         let plain: SecretBytes = open_box(&self.key, &self.associated_data(format), sealed).ok()?;
-        record_format::decode::<Carried>(VERSION, &plain).ok().map(Carried::into_token)
+        let (carried, issued_by): (Carried, _) = if record_format::version(&plain) == Some(VERSION_BEFORE_ISSUERS) {
+            (record_format::decode(VERSION_BEFORE_ISSUERS, &plain).ok()?, Some(Issuers::UNTOLD))
+        } else {
+            record_format::decode(VERSION, &plain).ok()?
+        };
+        Some(Token { issued_by, ..carried.into_token() })
     }
 
     fn associated_data(&self, format: u8) -> Vec<u8> {
@@ -168,6 +174,7 @@ mod tests {
             bound_cidrs: vec!["192.0.2.0/24".to_owned()],
             entity: Some(EntityId([3; 16])),
             mount: Some(MountId([4; 16])),
+            issued_by: Some(Issuers::UNKNOWN),
             ..Token::new(String::new(), vec!["a".to_owned()], START)
         }
     }
@@ -184,6 +191,18 @@ mod tests {
         assert_eq!(tokens(1, 2).open(&text), None);
         assert_eq!(tokens(2, 1).open(&text), None);
         assert_ne!(text.expose(), sealed(2).expose());
+    }
+
+    #[test]
+    fn a_token_from_before_issuers_does_not_tell_who_issued_its_login() {
+        let tokens = tokens(1, 1);
+        let plain = record_format::encode(VERSION_BEFORE_ISSUERS, &Carried::of(&token()).unwrap()).unwrap();
+        let sealed =
+            seal_box(&tokens.key, &tokens.associated_data(FORMAT), plain.expose(), &mut StdRng::seed_from_u64(1))
+                .unwrap();
+        let text = [BATCH_TOKEN_PREFIX, &BASE64URL_NOPAD.encode(&[&[FORMAT], sealed.as_slice()].concat())].concat();
+        let read = tokens.open(&SecretText::new(text)).unwrap();
+        assert_eq!(read, Token { issued_by: Some(Issuers::UNTOLD), ..token() });
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod batch;
 pub mod census;
 mod cidr;
+mod issuers;
 mod kind;
 pub mod lease;
 pub mod lifetime;
@@ -28,6 +29,7 @@ use crate::time::Timestamp;
 use crate::view::{Interrupt, View};
 pub use batch::{BATCH_TOKEN_LENGTH_BYTES_MAX, BATCH_TOKEN_PREFIX, BatchTokens};
 pub use cidr::Cidr;
+pub use issuers::{Gap, Hand, Issuers};
 pub use kind::{Kind, TokenType};
 pub use record::{Token, Wrapped};
 pub use text::{TOKEN_LENGTH_BYTES, TOKEN_PREFIX, draw_accessor, draw_one_time_pad, draw_token};

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cidr, Kind, TokenId};
+use super::{Cidr, Issuers, Kind, TokenId};
 use crate::engines::Change;
 use crate::id::{EntityId, MountId};
 use crate::names::Slot;
@@ -14,7 +14,8 @@ use crate::refusal::Refusal;
 use crate::secret::SecretBytes;
 use crate::time::{Span, Timestamp};
 
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
+const VERSION_BEFORE_ISSUERS: u8 = 3;
 const VERSION_BEFORE_MAKERS: u8 = 2;
 const VERSION_BEFORE_IDENTITY: u8 = 1;
 
@@ -100,6 +101,10 @@ pub struct Token {
     /// Rows hold it behind the rest, as of version 3.
     #[serde(skip)]
     pub made_by: Option<EntityId>,
+    /// Who handed its login out, or that of the token which began its line; `None` where nobody did. Rows hold it last, as of
+    /// version 4.
+    #[serde(skip)]
+    pub issued_by: Option<Issuers>,
 }
 
 impl Token {
@@ -129,6 +134,7 @@ impl Token {
             certificate: None,
             wrapped: None,
             made_by: None,
+            issued_by: None,
         }
     }
 
@@ -137,7 +143,7 @@ impl Token {
     /// # Errors
     /// Refuses with an internal error if it cannot be written.
     pub fn encode(&self) -> Result<SecretBytes, Refusal> {
-        record_format::encode(VERSION, &(self, self.made_by))
+        record_format::encode(VERSION, &(self, self.made_by, &self.issued_by))
     }
 
     /// Reads an entry.
@@ -145,15 +151,20 @@ impl Token {
     /// # Errors
     /// Refuses with an internal error if it is damaged or of an unknown version.
     pub fn decode(payload: &SecretBytes) -> Result<Self, Refusal> {
-        if record_format::version(payload) == Some(VERSION_BEFORE_IDENTITY) {
-            return record_format::decode::<TokenBeforeIdentity>(VERSION_BEFORE_IDENTITY, payload).map(Self::from);
-        }
-        if record_format::version(payload) == Some(VERSION_BEFORE_MAKERS) {
-            return record_format::decode(VERSION_BEFORE_MAKERS, payload);
-        }
-        let (mut token, made_by): (Self, _) = record_format::decode(VERSION, payload)?;
-        token.made_by = made_by;
-        Ok(token)
+        let untold = Some(Issuers::UNTOLD);
+        let (token, made_by, issued_by) = match record_format::version(payload) {
+            Some(VERSION_BEFORE_IDENTITY) => {
+                let old: TokenBeforeIdentity = record_format::decode(VERSION_BEFORE_IDENTITY, payload)?;
+                (Self::from(old), None, untold)
+            }
+            Some(VERSION_BEFORE_MAKERS) => (record_format::decode(VERSION_BEFORE_MAKERS, payload)?, None, untold),
+            Some(VERSION_BEFORE_ISSUERS) => {
+                let (token, made_by) = record_format::decode(VERSION_BEFORE_ISSUERS, payload)?;
+                (token, made_by, untold)
+            }
+            _ => record_format::decode(VERSION, payload)?,
+        };
+        Ok(Self { made_by, issued_by, ..token })
     }
 
     /// Tells whether the token has not ended at `now`.
@@ -205,6 +216,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_record_from_before_issuers_does_not_tell_who_issued_its_login() {
+        let token = Token { made_by: Some(EntityId([3; 16])), ..Token::new("a".to_owned(), Vec::new(), Timestamp(7)) };
+        let old = record_format::encode(VERSION_BEFORE_ISSUERS, &(&token, token.made_by)).unwrap();
+        let read = Token::decode(&old).unwrap();
+        assert_eq!(read, Token { issued_by: Some(Issuers::UNTOLD), ..token });
+        assert_eq!(Token::decode(&read.encode().unwrap()).unwrap(), read);
+    }
+
+    #[test]
     fn a_record_of_the_first_version_is_read() {
         // What version 1 wrote: a root token without end.
         let mut old = vec![VERSION_BEFORE_IDENTITY];
@@ -220,6 +240,7 @@ mod tests {
         let token = Token::decode(&SecretBytes::new(old)).unwrap();
         assert_eq!((token.accessor.as_str(), token.expires_at), ("a", Some(Timestamp(9))));
         assert_eq!((token.uses_left, token.role.as_deref(), token.entity), (Some(3), Some("role"), None));
+        assert_eq!(token.issued_by, Some(Issuers::UNTOLD));
         assert_eq!(Token::decode(&token.encode().unwrap()).unwrap(), token);
     }
 }

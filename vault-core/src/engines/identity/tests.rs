@@ -54,6 +54,7 @@ fn believe(call: &Call<'_>, view: &mut View, rng: &mut dyn CryptoRng) -> Result<
         role: None,
         parameters: TokenParameters::default(),
         certificate: None,
+        issued_by: None,
     };
     grant(call, login, Vec::new(), view, rng)
 }

@@ -8,8 +8,10 @@ use super::{Call, Step};
 use crate::approval::{
     self, Agreed, Bearer, Counted, HeldRequest, Judge, Part, Visitor, Weight, make_again, not_there, tell,
 };
+use crate::auth::token::Issuers;
 use crate::charter::Digest;
 use crate::engines::{Effect, Follow};
+use crate::identity;
 use crate::notice::Event;
 use crate::policy::Applies;
 use crate::refusal::Refusal;
@@ -41,14 +43,18 @@ pub(super) fn list(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> R
     let slots: Vec<_> = ids.iter().map(|id| call.names.entry(&folder, id)).collect();
     view.prefetch(&slots);
     let (mut waiting, mut asked, mut history, mut keys) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut requests = Vec::with_capacity(ids.len());
     for id in &ids {
-        let Some(held) = HeldRequest::read(call.names, id, view)? else { continue };
+        requests.extend(HeldRequest::read(call.names, id, view)?);
+    }
+    visitor.prefetch(&requests, view);
+    for held in requests {
         let Some(part) = visitor.part(&held, view)? else { continue };
-        keys.push(id.clone());
+        keys.push(held.id.clone());
         let line = summary(call, &held)?;
         match part {
             _ if !held.is_open(call.now) => history.push(line),
-            Part::Requester => asked.push(line),
+            Part::Requester | Part::Issuer => asked.push(line),
             Part::Approver | Part::Delegate | Part::Trainee => waiting.push(line),
         }
     }
@@ -90,6 +96,7 @@ pub(super) fn read(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> R
     });
     let comments = held.comments.iter();
     let comments = comments.map(|said| json!({ "by": said.by, "at": said.at.to_string(), "text": said.text }));
+    let issued_by = held.requester.issued_by.as_ref().map(|by| issuers(call, by, view)).transpose()?;
     let Value::Object(mut data) = summary(call, &held)? else { return Err(not_there().into()) };
     let more = json!({
         "statement": held.statement,
@@ -98,6 +105,7 @@ pub(super) fn read(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> R
         "affects": approval::affected(call.tables, &held.stated()?),
         "your_part": match part {
             Part::Requester => "requester",
+            Part::Issuer => "issuer",
             Part::Approver => "approver",
             Part::Delegate => "delegate",
             Part::Trainee => "trainee",
@@ -108,11 +116,22 @@ pub(super) fn read(call: &Call<'_>, view: &mut View, _: &mut dyn CryptoRng) -> R
         "shown": shown,
         "salt": shown.get("body").filter(|body| !body.is_null()).map(|_| held.salt_text()),
         "how_it_ended": held.ending(),
+        "issued_by": issued_by,
     });
     if let Value::Object(more) = more {
         data.extend(more);
     }
     Ok(Step::answer(Reply::data(&data)?))
+}
+
+/// Shows through whose hands the login that asks came.
+fn issuers(call: &Call<'_>, issued_by: &Issuers, view: &mut View) -> Result<Vec<Value>, Interrupt> {
+    let mut shown = Vec::new();
+    for hand in issued_by.hands() {
+        let name = identity::find(call.names, hand.entity, view)?.map(|entity| entity.name);
+        shown.push(json!({ "entity": hand.entity.to_string(), "name": name, "person": hand.person }));
+    }
+    Ok(shown)
 }
 
 pub(super) fn approve(call: &Call<'_>, view: &mut View, rng: &mut dyn CryptoRng) -> Result<Step, Interrupt> {

@@ -11,7 +11,7 @@ use super::{Call, Step};
 use crate::auth::login::{KnownAs, enter, issue};
 use crate::auth::policies_of;
 use crate::auth::token::lifetime::{self, Bounds, Life};
-use crate::auth::token::{self, DESCENT_MAX, Kind, Token, TokenId, TokenType, draw_accessor};
+use crate::auth::token::{self, DESCENT_MAX, Issuers, Kind, Token, TokenId, TokenType, draw_accessor};
 use crate::engines::Change;
 use crate::field::span;
 use crate::identity::Entity;
@@ -283,6 +283,7 @@ fn describe(
         bound_cidrs: role.map(|role| role.bound_cidrs.clone()).unwrap_or_default(),
         // Whoever began a line of tokens made all of it, whomever those in between act for.
         made_by: parent.made_by.or_else(|| identity.entity().map(|entity| entity.id)),
+        issued_by: Issuers::of(parent, call.tables),
         ..Token::new(accessor, policies, call.now)
     };
     let mut warnings = Vec::new();

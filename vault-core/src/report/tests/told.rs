@@ -3,6 +3,8 @@
 use super::*;
 use crate::approval::PERSON_METADATA;
 use crate::charter::testkit::{FIVE, RULES, text};
+use crate::id::AliasId;
+use crate::identity::Alias;
 
 const LEADS: &str = "control_group = { factor \"leads\" { identity { group_names = [\"leads\"] approvals = 2 } } }";
 
@@ -212,4 +214,46 @@ fn what_was_not_tried_is_told() {
     let report = LoneWolf::within(&census, &[], Budget::new(40)).unwrap();
     assert!(report.left_out[0].contains("more combinations"), "{:?}", report.left_out);
     assert!(LoneWolf::of(&census, &[]).unwrap().left_out.is_empty());
+}
+
+#[test]
+fn in_service_a_password_is_its_owners_alone_to_set() {
+    let named = rule("auth/userpass/users/ann/password", "\"update\"", "");
+    let all = rule("auth/userpass/users/*", "\"update\"", "");
+    let mut vault = Vault::default()
+        .policy("named", &named)
+        .policy("all", &all)
+        .entity(1, "ann", &["named", "all"])
+        .entity(2, "ben", &["named", "all"])
+        .entity(3, "cat", &["named", "all"])
+        .token("desk", &["all"], None);
+    for entity in &mut vault.entities {
+        entity.aliases.push(Alias {
+            id: AliasId(entity.id.0),
+            mount_accessor: "userpass_00000000".to_owned(),
+            name: entity.name.clone(),
+            metadata: BTreeMap::new(),
+            custom_metadata: BTreeMap::new(),
+            groups: Vec::new(),
+            created_at: NOW,
+            updated_at: NOW,
+        });
+    }
+    let of_ann = "auth/userpass/users/ann/password";
+    let alone = |report: &LoneWolf, pattern: &str| {
+        let found = report.alone.iter().find(|alone| alone.pattern == pattern);
+        found.map(|alone| owners(&alone.lines).into_iter().map(str::to_owned).collect::<Vec<_>>()).unwrap_or_default()
+    };
+    let bootstrap = vault.report(None, &[]);
+    assert_eq!(alone(&bootstrap, of_ann), ["desk", "ann", "ben", "cat"]);
+    let service = vault.report(Some(&charter_of(RULES)), &[of_ann, "auth/userpass/users/eve/password"]);
+    assert_eq!(alone(&service, of_ann), ["ann"]);
+    let violation = |pattern: &str| service.violations.iter().find(|violation| violation.pattern == pattern);
+    assert_eq!(owners(&violation(of_ann).unwrap().lines), ["ann"]);
+    assert!(violation("auth/userpass/users/eve/password").is_none(), "{:?}", service.violations);
+    assert_eq!(owners(&power(&service, "auth_methods").by_token), Vec::<&str>::new());
+    // Who is second in line is not taken for the first.
+    vault.entities.reverse();
+    assert_eq!(alone(&vault.report(Some(&charter_of(RULES)), &[]), of_ann), ["ann"]);
+    assert_eq!(service.only_one_left.paths, [], "stewards can as well");
 }

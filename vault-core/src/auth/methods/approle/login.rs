@@ -11,6 +11,7 @@ use super::role::{self, ID_LENGTH_BYTES_MAX, Role};
 use super::secret_id::{self, SecretId};
 use crate::auth::failures::Attempts;
 use crate::auth::login::{self, Login, check_address};
+use crate::auth::token::Issuers;
 use crate::engines::{Call, Change, Step};
 use crate::id::AppRoleId;
 use crate::limits::FailedLogins;
@@ -117,6 +118,8 @@ fn grant(
     view: &mut View,
     rng: &mut dyn CryptoRng,
 ) -> Result<Step, Interrupt> {
+    // Without a secret id whoever has read the role id logs in.
+    let issued_by = secret.as_ref().map_or(Issuers::UNKNOWN, |secret| secret.issued_by.clone());
     let mut metadata = secret.map(|secret| secret.metadata).unwrap_or_default();
     // Last, so that no metadata of a secret id passes for it.
     metadata.insert(ROLE_NAME.to_owned(), role.name.clone());
@@ -130,6 +133,7 @@ fn grant(
         role: Some(role.name),
         parameters: role.parameters,
         certificate: None,
+        issued_by: Some(issued_by),
     };
     login::grant(call, login, changes, view, rng)
 }

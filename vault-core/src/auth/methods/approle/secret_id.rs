@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use super::role::{self, ID_LENGTH_BYTES_MAX, Role};
 use crate::auth::parameters::checked_cidrs;
-use crate::auth::token::Cidr;
 use crate::auth::token::lifetime::Bounds;
+use crate::auth::token::{Cidr, Issuers};
 use crate::engines::{Call, Change, Step, tree};
 use crate::field::{self, Texts};
 use crate::id::AppRoleId;
@@ -23,7 +23,8 @@ use crate::secret::{SecretBytes, SecretText};
 use crate::time::{Span, Timestamp};
 use crate::view::{Interrupt, View};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+const VERSION_BEFORE_ISSUERS: u8 = 1;
 
 /// Most facts attached to a secret id, and the longest name and value of one, as in Vault.
 const METADATA_MAX: usize = 64;
@@ -46,6 +47,9 @@ pub(super) struct SecretId {
     pub(super) cidrs: Vec<String>,
     /// Addresses that tokens are bound to; empty for the role's.
     pub(super) token_cidrs: Vec<String>,
+    /// Who issued it. Rows hold it behind the rest, as of version 2.
+    #[serde(skip)]
+    pub(super) issued_by: Issuers,
 }
 
 /// A secret id that is there, and its row.
@@ -71,6 +75,19 @@ struct Named {
 }
 
 impl SecretId {
+    fn encode(&self) -> Result<SecretBytes, Refusal> {
+        record_format::encode(VERSION, &(self, &self.issued_by))
+    }
+
+    fn decode(payload: &SecretBytes) -> Result<Self, Refusal> {
+        let (record, issued_by) = if record_format::version(payload) == Some(VERSION_BEFORE_ISSUERS) {
+            (record_format::decode(VERSION_BEFORE_ISSUERS, payload)?, Issuers::UNKNOWN)
+        } else {
+            record_format::decode(VERSION, payload)?
+        };
+        Ok(Self { issued_by, ..record })
+    }
+
     /// Tells whether it can still be used at `now`.
     pub(super) fn is_live(&self, now: Timestamp) -> bool {
         self.expires_at.is_none_or(|end| now < end) && self.uses_left != Some(0)
@@ -103,7 +120,7 @@ impl Found {
             Some(0 | 1) => Ok(self.remove(call, role)),
             Some(left) => {
                 let record = SecretId { uses_left: Some(left - 1), updated_at: call.now, ..self.record };
-                Ok(vec![Change::Put { slot: self.slot, payload: record_format::encode(VERSION, &record)? }])
+                Ok(vec![Change::Put { slot: self.slot, payload: record.encode()? }])
             }
         }
     }
@@ -156,7 +173,7 @@ pub(super) fn named_slot(call: &Call<'_>, role: AppRoleId, name: &str) -> Slot {
 /// Stops when the row must be fetched first or cannot be read.
 pub(super) fn load(slot: Slot, view: &mut View) -> Result<Option<Found>, Interrupt> {
     let Some(row) = view.entry(&slot)? else { return Ok(None) };
-    let record = record_format::decode(VERSION, &row.payload)?;
+    let record = SecretId::decode(&row.payload)?;
     Ok(Some(Found { slot, record }))
 }
 
@@ -183,7 +200,7 @@ pub(super) fn draw(call: &Call<'_>, view: &mut View, rng: &mut dyn CryptoRng) ->
     }
     let role = role::existing(call, view)?;
     let text = SecretText::new(AppRoleId::random(rng).to_string());
-    issue(call, &role, ask, text, rng)
+    issue(call, &role, ask, text, view, rng)
 }
 
 pub(super) fn custom(call: &Call<'_>, view: &mut View, rng: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
@@ -199,16 +216,23 @@ pub(super) fn custom(call: &Call<'_>, view: &mut View, rng: &mut dyn CryptoRng) 
         Some(ended) => {
             // The row is written anew under its name; the accessor that led to it goes.
             let former = Change::Delete { slot: accessor_slot(call, role.key, &ended.record.accessor) };
-            let mut step = issue(call, &role, ask, text, rng)?;
+            let mut step = issue(call, &role, ask, text, view, rng)?;
             step.changes.insert(0, former);
             Ok(step)
         }
-        None => issue(call, &role, ask, text, rng),
+        None => issue(call, &role, ask, text, view, rng),
     }
 }
 
 /// Makes a secret id within the bounds of its role.
-fn issue(call: &Call<'_>, role: &Role, ask: Ask, text: SecretText, rng: &mut dyn CryptoRng) -> Result<Step, Interrupt> {
+fn issue(
+    call: &Call<'_>,
+    role: &Role,
+    ask: Ask,
+    text: SecretText,
+    view: &mut View,
+    rng: &mut dyn CryptoRng,
+) -> Result<Step, Interrupt> {
     if !role.bind_secret_id {
         return Err(Refusal::invalid("bind_secret_id is not set on the role").into());
     }
@@ -240,6 +264,7 @@ fn issue(call: &Call<'_>, role: &Role, ask: Ask, text: SecretText, rng: &mut dyn
         metadata: metadata(ask.metadata)?,
         cidrs,
         token_cidrs,
+        issued_by: Issuers::behind(call, view)?,
     };
     let data = json!({
         "secret_id": text.expose(),
@@ -251,7 +276,7 @@ fn issue(call: &Call<'_>, role: &Role, ask: Ask, text: SecretText, rng: &mut dyn
     let leads = SecretBytes::new(slot.name().as_bytes().to_vec());
     let changes = vec![
         Change::Put { slot: accessor_slot(call, role.key, &record.accessor), payload: leads },
-        Change::Put { slot, payload: record_format::encode(VERSION, &record)? },
+        Change::Put { slot, payload: record.encode()? },
     ];
     let mut content = Content::data(&data)?;
     if ttl < wished {
@@ -351,4 +376,29 @@ pub(super) fn destroy_accessor(call: &Call<'_>, view: &mut View, _: &mut dyn Cry
     let role = role::existing(call, view)?;
     let found = named(call, &role, view)?;
     Ok(Step::commit(Reply::Empty, found.remove(call, role.key)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_knows_who_issued_a_secret_id_of_an_older_vault() {
+        let record = SecretId {
+            accessor: "a".to_owned(),
+            created_at: Timestamp(1),
+            updated_at: Timestamp(2),
+            expires_at: None,
+            ttl: Span(3),
+            uses_left: Some(4),
+            metadata: BTreeMap::new(),
+            cidrs: Vec::new(),
+            token_cidrs: vec!["10.0.0.0/8".to_owned()],
+            issued_by: Issuers::default(),
+        };
+        let old = record_format::encode(VERSION_BEFORE_ISSUERS, &record).unwrap();
+        let read = SecretId::decode(&old).unwrap();
+        assert_eq!(read, SecretId { issued_by: Issuers::UNKNOWN, ..record });
+        assert_eq!(SecretId::decode(&read.encode().unwrap()).unwrap(), read);
+    }
 }

@@ -110,6 +110,7 @@ fn enter(
         role: Some(role.name.clone()),
         parameters: role.tokens.clone(),
         certificate: Some(fingerprint(shown.own())),
+        issued_by: None,
     };
     grant(call, login, Vec::new(), view, rng)
 }

@@ -76,6 +76,7 @@ pub(super) fn admit(
         role: Some(role_name.to_owned()),
         parameters: role.tokens,
         certificate: None,
+        issued_by: None,
     })
 }
 

@@ -156,6 +156,7 @@ fn describe(account: Account, role: Role, role_name: &str) -> Login {
         role: Some(role_name.to_owned()),
         parameters: role.tokens,
         certificate: None,
+        issued_by: None,
     }
 }
 

@@ -74,6 +74,7 @@ pub(super) fn login(call: &Call<'_>, view: &mut View, rng: &mut dyn CryptoRng) -
         role: None,
         parameters: user.parameters,
         certificate: None,
+        issued_by: None,
     };
     login::grant(call, login, changes, view, rng)
 }
