@@ -472,6 +472,7 @@ mod tests {
         let known = known.chain(tokens::CLASSES.iter().map(|(_, word)| *word)).chain(people::STATES);
         let known = known.chain(door::REASONS.iter().map(|(_, word)| *word));
         let known = known.chain(traces::TRACE_OUTCOMES.iter().map(|(_, word)| *word));
+        let known = known.chain(witnesses::ANSWERS);
         // Whoever is nobody of the charter.
         let known = known.chain([""]);
         let known =
